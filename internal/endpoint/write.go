@@ -1,0 +1,38 @@
+package endpoint
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+)
+
+// noStore: RFC 6749 §5.1.
+func noStore(w http.ResponseWriter) {
+	h := w.Header()
+	h["Cache-Control"] = noStoreValue
+	h["Pragma"] = noCacheValue
+	h["X-Content-Type-Options"] = noSniffValue
+}
+
+// Header values that every answer shares, so that none allocates them.
+var (
+	noStoreValue = []string{"no-store"}
+	noCacheValue = []string{"no-cache"}
+	noSniffValue = []string{"nosniff"}
+	jsonValue    = []string{"application/json"}
+)
+
+// writeJSON sends one JSON document whole.
+func writeJSON(w http.ResponseWriter, status int, document any) {
+	body, err := json.Marshal(document)
+	if err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h["Content-Type"] = jsonValue
+	h["X-Content-Type-Options"] = noSniffValue
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}

@@ -1,0 +1,154 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/valetkey/valetkey/internal/secret"
+	"github.com/valetkey/valetkey/oauth"
+)
+
+// Service signs people in and out. Users, when set, is an embedder's own user
+// base; ours is used when it is nil.
+type Service struct {
+	Store    Store
+	Setups   Setups
+	Hasher   *secret.Hasher
+	Throttle *Throttle
+	Now      func() time.Time
+	External External
+	Lifetime time.Duration // of a session; zero: 30 days
+}
+
+// External is an embedder's own user base.
+type External interface {
+	oauth.Users
+	// Authenticate checks a password. It answers the user's subject, or
+	// ErrWrong.
+	Authenticate(ctx context.Context, username, password string) (subject string, err error)
+}
+
+// Proof says that somebody proved to be a user, and how. Only this package
+// makes one, and no session is made without.
+type Proof struct {
+	user User
+	acr  string
+	amr  []string
+	ok   bool
+}
+
+// Subject tells whose proof it is.
+func (p Proof) Subject() string { return p.user.Subject }
+
+// Authenticate is the one gate that every way of signing in passes: the
+// throttle, the proof, and whether the account may be used at all. It costs
+// the same time whether or not the account exists.
+func (s *Service) Authenticate(ctx context.Context, a Attempt) (Proof, error) {
+	account := Canonical(a.Username)
+	done, err := s.Throttle.begin(account, a)
+	if err != nil {
+		return Proof{}, err
+	}
+	user, err := s.byPassword(ctx, account, a)
+	done(!errors.Is(err, ErrWrong), err == nil)
+	if err != nil {
+		return Proof{}, err
+	}
+	return Proof{user: user, acr: "1", amr: []string{"pwd"}, ok: true}, nil
+}
+
+func (s *Service) byPassword(ctx context.Context, account string, a Attempt) (User, error) {
+	password := norm.NFKC.String(a.Password)
+	if !possiblePassword(password) || account == "" || len(a.Username) > 512 {
+		return User{}, ErrWrong
+	}
+	if s.External != nil {
+		return s.byExternal(ctx, a, password)
+	}
+	user, err := s.find(ctx, account)
+	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
+		return User{}, err
+	}
+	if err != nil || user.Password == "" {
+		if err := s.Hasher.VerifyNothing(ctx, a.Address, password); err != nil {
+			return User{}, err
+		}
+		return User{}, ErrWrong
+	}
+	ok, err := s.Hasher.Verify(ctx, a.Address, password, user.Password)
+	switch {
+	case err != nil:
+		return User{}, err
+	case !ok || user.Disabled:
+		return User{}, ErrWrong
+	}
+	return user, nil
+}
+
+// find looks a person up by username, else by email.
+func (s *Service) find(ctx context.Context, account string) (User, error) {
+	user, err := s.Store.UserByName(ctx, account)
+	if errors.Is(err, oauth.ErrNotFound) {
+		return s.Store.UserByEmail(ctx, account)
+	}
+	return user, err
+}
+
+// byExternal asks the embedder's users and keeps a row of ours for each who
+// signed in, so that epochs work for them too.
+func (s *Service) byExternal(ctx context.Context, a Attempt, password string) (User, error) {
+	subject, err := s.External.Authenticate(ctx, a.Username, password)
+	if err != nil {
+		return User{}, err
+	}
+	user, err := s.Store.User(ctx, subject)
+	if errors.Is(err, oauth.ErrNotFound) {
+		user = User{Subject: subject, Username: a.Username, UsernameKey: "external:" + subject, External: true, Epoch: 1, CreatedAt: s.Now(), UpdatedAt: s.Now()}
+		err = s.Store.CreateUser(ctx, user)
+	}
+	switch {
+	case err != nil && !errors.Is(err, oauth.ErrConflict):
+		return User{}, err
+	case user.Disabled:
+		return User{}, ErrWrong
+	}
+	return user, nil
+}
+
+// Claims implements oauth.Users for our own users.
+func (s *Service) Claims(ctx context.Context, subject string) (oauth.Claims, error) {
+	if s.External != nil {
+		return s.External.Claims(ctx, subject)
+	}
+	user, err := s.Store.User(ctx, subject)
+	if err != nil {
+		return nil, err
+	}
+	return user.AllClaims(), nil
+}
+
+// AllClaims joins a user's columns and further claims: OpenID Connect Core §5.1.
+func (u User) AllClaims() oauth.Claims {
+	all := make(oauth.Claims, len(u.Claims)+6)
+	for name, value := range u.Claims {
+		all[name] = value
+	}
+	all["preferred_username"] = u.Username
+	all["updated_at"] = u.UpdatedAt.Unix()
+	if u.Name != "" {
+		all["name"] = u.Name
+	}
+	if u.Email != "" {
+		all["email"] = u.Email
+		all["email_verified"] = u.EmailVerified
+	}
+	return all
+}
+
+// User returns an account.
+func (s *Service) User(ctx context.Context, subject string) (User, error) {
+	return s.Store.User(ctx, subject)
+}

@@ -1,0 +1,180 @@
+package login
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/valetkey/valetkey/internal/secret"
+)
+
+// SlowDown refuses a try for a while; errors.Is(err, ErrSlowDown) holds.
+type SlowDown struct{ RetryAfter time.Duration }
+
+func (e *SlowDown) Error() string { return fmt.Sprintf("too many tries, again in %s", e.RetryAfter) }
+
+// Is makes ErrSlowDown the kind of every SlowDown.
+func (e *SlowDown) Is(target error) bool { return target == ErrSlowDown }
+
+// Throttle slows guessing. It counts failures by (account, address), by
+// address, and by account over all addresses. Nothing a stranger does locks an
+// owner out: a browser that signed in before has a count of its own, and the
+// count over all addresses only thins the tries, it never stops them.
+//
+// The counts are in memory and bounded: losing them costs an attacker's delay
+// to start again, keeping them would let strangers write rows.
+type Throttle struct {
+	Off bool
+	Now func() time.Time
+
+	mu      sync.Mutex
+	tallies map[string]*tally
+	known   map[string]time.Time // hash of account and device that signed in
+}
+
+type tally struct {
+	failures int
+	until    time.Time // refused before
+	last     time.Time
+}
+
+// limits: how many failures are free, and how long a further one waits at most.
+type limit struct {
+	free int
+	most time.Duration
+}
+
+var (
+	limitPair    = limit{free: 5, most: time.Minute}
+	limitKnown   = limit{free: 10, most: time.Minute}
+	limitAddress = limit{free: 30, most: 30 * time.Second}
+	limitAccount = limit{free: 50, most: 2 * time.Second}
+)
+
+const (
+	forgetAfter = 15 * time.Minute
+	maxTallies  = 100_000
+)
+
+// Attempt is one try to sign in.
+type Attempt struct {
+	Username string
+	Password string
+	Address  string // the client's, resolved once from trusted proxies
+	Device   string // the browser's cookie; a hint, not a proof
+}
+
+type slot struct {
+	key string
+	limit
+}
+
+func (t *Throttle) slots(account string, a Attempt) []slot {
+	if _, ok := t.known[deviceKey(account, a.Device)]; ok && a.Device != "" {
+		return []slot{{"k\x00" + account + "\x00" + a.Device, limitKnown}}
+	}
+	network := networkOf(a.Address)
+	return []slot{
+		{"p\x00" + account + "\x00" + network, limitPair},
+		{"n\x00" + network, limitAddress},
+		{"a\x00" + account, limitAccount},
+	}
+}
+
+// begin takes a place before any hash is computed, so that parallel guesses
+// count as they start. done gives the place back unless the try was wrong, and
+// after a success remembers the browser.
+func (t *Throttle) begin(account string, a Attempt) (done func(giveBack, success bool), err error) {
+	if t.Off {
+		return func(bool, bool) {}, nil
+	}
+	now := t.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.forget(now)
+	slots := t.slots(account, a)
+	for _, s := range slots {
+		if tl := t.tallies[s.key]; tl != nil && now.Before(tl.until) && now.Sub(tl.last) < forgetAfter {
+			return nil, &SlowDown{RetryAfter: tl.until.Sub(now).Round(time.Second) + time.Second}
+		}
+	}
+	for _, s := range slots {
+		t.count(s, now)
+	}
+	return func(giveBack, success bool) { t.finish(account, a, slots, giveBack, success) }, nil
+}
+
+func (t *Throttle) count(s slot, now time.Time) {
+	tl := t.tallies[s.key]
+	if tl == nil || now.Sub(tl.last) >= forgetAfter {
+		tl = &tally{}
+		t.tallies[s.key] = tl
+	}
+	tl.failures++
+	tl.last = now
+	if over := tl.failures - s.free; over >= 0 {
+		wait := min(time.Second<<min(over, 10), s.most)
+		tl.until = now.Add(wait)
+	}
+}
+
+func (t *Throttle) finish(account string, a Attempt, slots []slot, giveBack, success bool) {
+	if !giveBack {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, s := range slots {
+		switch tl := t.tallies[s.key]; {
+		case tl == nil:
+		case i == 0 && success:
+			delete(t.tallies, s.key)
+		default:
+			tl.failures--
+			tl.until = time.Time{}
+		}
+	}
+	if success && a.Device != "" {
+		t.known[deviceKey(account, a.Device)] = t.Now()
+	}
+}
+
+// forget keeps the maps within bounds: first what is old, then everything.
+func (t *Throttle) forget(now time.Time) {
+	if t.tallies == nil {
+		t.tallies, t.known = map[string]*tally{}, map[string]time.Time{}
+	}
+	if len(t.tallies) < maxTallies && len(t.known) < maxTallies {
+		return
+	}
+	for k, tl := range t.tallies {
+		if now.Sub(tl.last) >= forgetAfter {
+			delete(t.tallies, k)
+		}
+	}
+	if len(t.tallies) >= maxTallies {
+		clear(t.tallies)
+	}
+	if len(t.known) >= maxTallies {
+		clear(t.known)
+	}
+}
+
+func deviceKey(account, device string) string {
+	return string(secret.Hash(account + "\x00" + device))
+}
+
+// networkOf counts an IPv6 customer, who has a /64, as one.
+func networkOf(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	ip = ip.Unmap()
+	if ip.Is4() {
+		return ip.String()
+	}
+	prefix, _ := ip.Prefix(64)
+	return prefix.String()
+}

@@ -1,0 +1,134 @@
+package oauth
+
+import (
+	"slices"
+	"time"
+)
+
+// Profile is the set of rules a client lives by: CONTRACT §4, decision 3.
+type Profile string
+
+// The profiles.
+const (
+	ProfileOAuth21    Profile = "oauth21"
+	ProfileCompatible Profile = "compatible"
+)
+
+// The client-authentication methods of RFC 7591 §2.
+const (
+	AuthNone  = "none"
+	AuthBasic = "client_secret_basic"
+	AuthPost  = "client_secret_post"
+)
+
+// The grant types that are built.
+const (
+	GrantAuthorizationCode = "authorization_code"
+	GrantRefreshToken      = "refresh_token"
+	GrantClientCredentials = "client_credentials"
+)
+
+// TokenFormat is how a client's access tokens are written.
+type TokenFormat string
+
+// The token formats: RFC 9068, or a sealed envelope that only we can read.
+const (
+	FormatJWT    TokenFormat = "jwt"
+	FormatOpaque TokenFormat = "opaque"
+)
+
+// Client is a registered client. Its Metadata has passed NewClient's rules;
+// a Client is never changed in place, so a request may keep it.
+type Client struct {
+	Metadata
+
+	ID         string
+	SecretHash []byte // SHA-256 of a secret that we made, 256 bits
+	SecretPHC  string // argon2id of a secret that an operator chose
+	Owner      string // subject of the developer, "" for the operator's own
+	FirstParty bool   // consent is not asked
+	Verified   bool   // the operator vouches for its name
+	Disabled   bool
+	Epoch      int64  // raised whenever what hangs off the client must end
+	LogoID     string // id of the stored PNG, "" for none
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+
+	redirects []RedirectURI // parsed from Metadata.RedirectURIs
+}
+
+// Confidential says whether the client can keep a credential: RFC 6749 §2.1.
+func (c *Client) Confidential() bool { return c.AuthMethod != AuthNone }
+
+// mayUse says whether the client is registered for a grant type.
+func (c *Client) mayUse(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
+
+// redirect finds the registered URI that sent equals.
+func (c *Client) redirect(sent string) (RedirectURI, bool) {
+	for _, u := range c.redirects {
+		if u.matches(sent) {
+			return u, true
+		}
+	}
+	return RedirectURI{}, false
+}
+
+// needsPKCE: CONTRACT §4, decision 3. Only a confidential client of profile
+// compatible may leave it out.
+func (c *Client) needsPKCE() bool {
+	return c.Profile != ProfileCompatible || !c.Confidential()
+}
+
+// mayAsk says whether the client may ask for a scope: one it is registered
+// with, or, registered without any, whatever isn't restricted. An undeclared
+// scope may never be asked.
+func (c *Client) mayAsk(name string, catalog *Catalog) bool {
+	scope, declared := catalog.Scopes[name]
+	switch {
+	case !declared:
+		return false
+	case c.Scope != "":
+		return slices.Contains(c.scopes(), name)
+	default:
+		return !scope.Restricted
+	}
+}
+
+// scopes are the registered ones.
+func (c *Client) scopes() []string {
+	names, _ := parseScope(c.Scope)
+	return names
+}
+
+// askable lists what mayAsk allows, for the owner to read.
+func (c *Client) askable(catalog *Catalog) []string {
+	var names []string
+	for name := range catalog.Scopes {
+		if c.mayAsk(name, catalog) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// remembersConsent: CONTRACT §4, decision 13. A public client could be
+// anybody who knows its id, the more so when no https host receives the code.
+func (c *Client) remembersConsent(redirectURI string) memory {
+	switch {
+	case c.Confidential():
+		return rememberAlways
+	case len(redirectURI) > 8 && redirectURI[:8] == "https://":
+		return rememberSession
+	default:
+		return rememberNever
+	}
+}
+
+type memory int
+
+const (
+	rememberNever memory = iota
+	rememberSession
+	rememberAlways
+)

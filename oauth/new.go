@@ -1,0 +1,48 @@
+package oauth
+
+import (
+	"context"
+	"time"
+)
+
+// New fills the tables and lifetimes that were left zero and returns s ready
+// to decide.
+func New(s Server) *Server {
+	s.boxes = boxes{
+		interaction: s.Seal.Box("interaction", ""),
+		code:        s.Seal.Box("code", "ac_"),
+		access:      s.Seal.Box("access", "at_"),
+		refresh:     s.Seal.MAC("refresh"),
+	}
+	if s.Steps == nil {
+		s.Steps = steps()
+	}
+	if s.Grants == nil {
+		s.Grants = grants()
+	}
+	if s.Methods == nil {
+		s.Methods = methods()
+	}
+	setDefault(&s.CodeLifetime, time.Minute)
+	setDefault(&s.AccessLifetime, 10*time.Minute)
+	setDefault(&s.IDTokenLifetime, 10*time.Minute)
+	setDefault(&s.RefreshIdle, 90*24*time.Hour)
+	setDefault(&s.InteractionLifetime, time.Hour)
+	s.repeats = newRepeats()
+	return &s
+}
+
+func setDefault(d *time.Duration, value time.Duration) {
+	if *d == 0 {
+		*d = value
+	}
+}
+
+// notify tells whoever listens; the time is filled in here.
+func (s *Server) notify(ctx context.Context, e Event) {
+	if s.Notify == nil {
+		return
+	}
+	e.At = s.Now()
+	s.Notify(ctx, e)
+}

@@ -1,0 +1,73 @@
+package oauth
+
+import (
+	"context"
+	"time"
+
+	"github.com/valetkey/valetkey/internal/jose"
+	"github.com/valetkey/valetkey/internal/seal"
+)
+
+// Server decides. All fields, no logic: the endpoints are its methods, each in
+// the file of its name. New fills what was left zero.
+type Server struct {
+	Issuer string // no trailing slash; the same text in every token and document
+	Store  Store
+	Keys   Keys
+	Users  Users
+	Secret SecretVerifier
+	Seal   *seal.Keyring
+	Now    func() time.Time
+	Notify func(context.Context, Event) // may be nil
+
+	Steps   []Step
+	Grants  map[string]Grant
+	Methods []ClientAuth
+
+	CodeLifetime        time.Duration // 60 s
+	AccessLifetime      time.Duration // 10 min
+	IDTokenLifetime     time.Duration // 10 min
+	RefreshIdle         time.Duration // 90 days without use
+	InteractionLifetime time.Duration // 1 h
+	Signup              bool          // people may make their own account
+
+	boxes   boxes
+	repeats repeats
+}
+
+// Keys gives signing keys and tells which we accept.
+type Keys interface {
+	Signer(ctx context.Context, alg jose.Alg) (*jose.PrivateKey, error)
+	Public(ctx context.Context) []jose.PublicKey
+}
+
+// SecretVerifier checks a client secret that an operator chose; a slow hash
+// behind a cache. addr is where the request came from, for fairness.
+type SecretVerifier interface {
+	Verify(ctx context.Context, addr, given, phc string) (bool, error)
+}
+
+// Step is one thing that may be asked of the user.
+type Step struct {
+	Name   string                                     // also the page's name
+	Error  string                                     // the answer to prompt=none
+	Needed func(*Client, *Interaction, Standing) bool // pure
+}
+
+// Grant redeems a token request: a row in the table of grant types. It reads
+// and checks; issue alone makes tokens and records them.
+type Grant func(ctx context.Context, s *Server, call *TokenCall) (*TokenResponse, error)
+
+// ClientAuth is a client-authentication method, a row in a table: RFC 6749
+// §2.3. Tried finds its credential in a request; Check proves it.
+type ClientAuth struct {
+	Name  string
+	Tried func(Credentials) (clientID string, tried bool, err *Error)
+	Check func(ctx context.Context, s *Server, c *Client, given Credentials) error
+}
+
+// boxes are the sealed envelopes and tags, by kind.
+type boxes struct {
+	interaction, code, access *seal.Box
+	refresh                   *seal.MAC
+}

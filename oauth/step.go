@@ -1,0 +1,109 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// The names of the built-in steps and of their pages.
+const (
+	StepSelect  = "select_account"
+	StepLogin   = "login"
+	StepConsent = "consent"
+)
+
+// proceed is the one place that decides what comes next, for a first visit and
+// for every return: it walks the steps in order. With prompt=none the first
+// needed step's error is the answer; OpenID Connect Core §3.1.2.6.
+func (s *Server) proceed(ctx context.Context, c *Client, in *Interaction, standing Standing) (Reply, error) {
+	standing, err := s.complete(ctx, c, in, standing)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range s.Steps {
+		if !step.Needed(c, in, standing) {
+			continue
+		}
+		if in.Request.prompts("none") {
+			return s.refuse(ctx, c, in, newError(step.Error, "%s is needed and prompt is none", step.Name))
+		}
+		return &Ask{Step: step.Name, Interaction: in, Client: c}, nil
+	}
+	return s.respond(ctx, c, in, standing)
+}
+
+// complete adds to a standing what the steps look at: what was agreed before,
+// and the time. A session whose user is gone is no session.
+func (s *Server) complete(ctx context.Context, c *Client, in *Interaction, standing Standing) (Standing, error) {
+	standing.now = s.Now()
+	if standing.Session.ID == "" {
+		return standing, nil
+	}
+	epoch, err := s.Store.SubjectEpoch(ctx, standing.Session.Subject)
+	switch {
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrEnded), err == nil && epoch != standing.Session.UserEpoch:
+		standing.Session = Session{}
+		return standing, nil
+	case err != nil:
+		return standing, err
+	}
+	if c.FirstParty {
+		return standing, nil
+	}
+	standing.consent, err = s.Store.Consent(ctx, standing.Session.Subject, c.ID)
+	return standing, err
+}
+
+// needsSelection: OpenID Connect Core §3.1.2.1, prompt=select_account. With
+// nobody signed in the login page is the choice.
+func needsSelection(_ *Client, in *Interaction, st Standing) bool {
+	return in.Request.prompts("select_account") && st.Session.ID != "" && !st.Selected && st.Agreed == nil && !in.Login.newer(st.Session)
+}
+
+// needsLogin: nobody is signed in; prompt=login or create wants a login made
+// after the interaction began; max_age has passed; the session is another
+// person's than id_token_hint names. CONTRACT §4, decision 12.
+func needsLogin(_ *Client, in *Interaction, st Standing) bool {
+	r := &in.Request
+	switch {
+	case st.Session.ID == "":
+		return true
+	case r.HintSubject != "" && r.HintSubject != st.Session.Subject:
+		return true
+	case in.Login.newer(st.Session):
+		return false
+	case r.prompts("login"), r.prompts("create"):
+		return true
+	case r.MaxAge != nil:
+		return st.now.Sub(st.Session.AuthTime) > time.Duration(*r.MaxAge)*time.Second
+	}
+	return false
+}
+
+// needsConsent: OpenID Connect Core §3.1.2.4, RFC 6749 §10.2, RFC 8252 §8.6;
+// CONTRACT §4, decision 13.
+func needsConsent(c *Client, in *Interaction, st Standing) bool {
+	switch {
+	case c.FirstParty:
+		return false
+	case st.Agreed != nil:
+		return false
+	case in.Request.prompts("consent"):
+		return true
+	}
+	switch c.remembersConsent(in.Request.RedirectURI) {
+	case rememberNever:
+		return true
+	case rememberSession:
+		return st.consent.SessionID != st.Session.ID || !st.remembers(&in.Request)
+	default:
+		return !st.remembers(&in.Request)
+	}
+}
+
+// remembers says whether all that is wanted was agreed before. A consent that
+// was withdrawn has no time at which it was given.
+func (st Standing) remembers(r *AuthorizationRequest) bool {
+	return !st.consent.GrantedAt.IsZero() && subset(r.wanted(), st.consent.Scopes)
+}
