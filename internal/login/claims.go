@@ -32,7 +32,7 @@ func (u *User) take(claims oauth.Claims) error {
 
 func checkClaim(name string, value any) error {
 	if !slices.Contains(oauth.StandardClaims(), name) {
-		return &Invalid{"claims", fmt.Sprintf("%q is not a standard claim; they are %v.", name, oauth.StandardClaims())}
+		return &Invalid{Field: "claims", Why: fmt.Sprintf("%q is not a standard claim; they are %v.", name, oauth.StandardClaims())}
 	}
 	ok := false
 	switch name {
@@ -46,7 +46,7 @@ func checkClaim(name string, value any) error {
 		_, ok = value.(string)
 	}
 	if !ok {
-		return &Invalid{"claims", fmt.Sprintf("%q has a value of the wrong type.", name)}
+		return &Invalid{Field: "claims", Why: fmt.Sprintf("%q has a value of the wrong type.", name)}
 	}
 	return nil
 }

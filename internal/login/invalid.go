@@ -13,7 +13,11 @@ import (
 type Invalid struct {
 	Field string
 	Why   string
+	Cause error // oauth.ErrConflict when it is taken
 }
+
+// Unwrap lets a caller see the cause.
+func (e *Invalid) Unwrap() error { return e.Cause }
 
 func (e *Invalid) Error() string { return fmt.Sprintf("%s: %s", e.Field, e.Why) }
 
@@ -27,11 +31,11 @@ const (
 func checkPassword(password string) error {
 	switch n := utf8.RuneCountInString(password); {
 	case !utf8.ValidString(password) || strings.ContainsRune(password, 0):
-		return &Invalid{"password", "The password has a character that can't be typed."}
+		return &Invalid{Field: "password", Why: "The password has a character that can't be typed."}
 	case n < minPassword:
-		return &Invalid{"password", fmt.Sprintf("Use at least %d characters.", minPassword)}
+		return &Invalid{Field: "password", Why: fmt.Sprintf("Use at least %d characters.", minPassword)}
 	case n > maxPassword:
-		return &Invalid{"password", fmt.Sprintf("Use at most %d characters.", maxPassword)}
+		return &Invalid{Field: "password", Why: fmt.Sprintf("Use at most %d characters.", maxPassword)}
 	}
 	return nil
 }
@@ -47,13 +51,13 @@ func checkUsername(name string) error {
 	n := utf8.RuneCountInString(name)
 	switch {
 	case n == 0 || Canonical(name) == "":
-		return &Invalid{"username", "Choose a username."}
+		return &Invalid{Field: "username", Why: "Choose a username."}
 	case n > 64:
-		return &Invalid{"username", "Use at most 64 characters."}
+		return &Invalid{Field: "username", Why: "Use at most 64 characters."}
 	case name != strings.TrimSpace(name) || strings.ContainsFunc(name, func(r rune) bool {
 		return !unicode.IsPrint(r) || unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || strings.ContainsRune(`<>"'\/`, r)
 	}):
-		return &Invalid{"username", "Use letters, digits and . _ - @ +, without spaces."}
+		return &Invalid{Field: "username", Why: "Use letters, digits and . _ - @ +, without spaces."}
 	}
 	return nil
 }
@@ -65,7 +69,7 @@ func checkEmail(email string) error {
 	}
 	parsed, err := mail.ParseAddress(email)
 	if err != nil || parsed.Address != email || len(email) > 254 || strings.Count(email, "@") != 1 {
-		return &Invalid{"email", "This is not an email address."}
+		return &Invalid{Field: "email", Why: "This is not an email address."}
 	}
 	return nil
 }
@@ -73,7 +77,7 @@ func checkEmail(email string) error {
 // checkName judges a display name.
 func checkName(name string) error {
 	if utf8.RuneCountInString(name) > 100 || strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name) {
-		return &Invalid{"name", "Use at most 100 characters on one line."}
+		return &Invalid{Field: "name", Why: "Use at most 100 characters on one line."}
 	}
 	return nil
 }

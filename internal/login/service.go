@@ -152,3 +152,8 @@ func (u User) AllClaims() oauth.Claims {
 func (s *Service) User(ctx context.Context, subject string) (User, error) {
 	return s.Store.User(ctx, subject)
 }
+
+// Find looks an account up by username or email, in any spelling.
+func (s *Service) Find(ctx context.Context, name string) (User, error) {
+	return s.find(ctx, Canonical(name))
+}

@@ -41,7 +41,7 @@ func (s *Service) Create(ctx context.Context, n NewUser, address string) (User, 
 	}
 	err = s.Store.CreateUser(ctx, user)
 	if errors.Is(err, oauth.ErrConflict) {
-		return User{}, &Invalid{"username", "This username is taken."}
+		return User{}, &Invalid{Field: "username", Why: "This username is taken.", Cause: err}
 	}
 	return user, err
 }
@@ -50,7 +50,7 @@ func (s *Service) Create(ctx context.Context, n NewUser, address string) (User, 
 func (s *Service) Setup(ctx context.Context, token string, n NewUser, address string) (Proof, error) {
 	n.Admin = true
 	if n.Password == "" {
-		return Proof{}, &Invalid{"password", "Choose a password."}
+		return Proof{}, &Invalid{Field: "password", Why: "Choose a password."}
 	}
 	user, err := s.build(ctx, n, address)
 	if err != nil {

@@ -1,0 +1,178 @@
+package valetkey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/valetkey/valetkey/internal/login"
+	"github.com/valetkey/valetkey/internal/seal"
+	"github.com/valetkey/valetkey/oauth"
+)
+
+// Config says how a server is to be. Issuer is all that it must have; every
+// other zero value is the safe choice.
+type Config struct {
+	// Issuer is the server's public address without trailing slash, https
+	// except on a loopback host: RFC 8414 §2.
+	Issuer string
+	// Database is "sqlite:PATH", "sqlite::memory:" or "postgres://…"; empty is
+	// a database in memory, which ends with the process.
+	Database string
+	// MasterSecret holds the keys under which everything is sealed, as
+	// NewMasterSecret makes them; it wins over MasterSecretFile. Without both,
+	// a SQLite database has its file beside it, made at first use (0600), a
+	// database in memory a secret of its own, and PostgreSQL is refused.
+	MasterSecret     []byte
+	MasterSecretFile string
+
+	// Name is the operator's, above every page; "Valet Key" when empty.
+	Name string
+	// Users is the embedder's own user base; nil uses the built-in one.
+	Users Users
+	// Signup lets anybody make an account of their own.
+	Signup bool
+	// Scopes and Resources are declared beside those in the database.
+	Scopes    []oauth.Scope
+	Resources []oauth.Resource
+
+	// TrustedProxies may say by X-Forwarded-For where a request came from.
+	TrustedProxies []netip.Prefix
+	// ThrottleOff lets sign-ins be tried without limit: for tests only.
+	ThrottleOff bool
+	// AccessLifetime of access tokens; zero is 10 minutes.
+	AccessLifetime time.Duration
+	// Templates names a folder whose page templates are read at each request;
+	// for work on the pages.
+	Templates string
+	// AccessLog writes a line for each request.
+	AccessLog bool
+
+	Log *slog.Logger     // nil: slog.Default()
+	Now func() time.Time // nil: time.Now
+}
+
+// Users is an embedder's own user base: it checks passwords and tells the
+// claims of OpenID Connect Core §5.1. Authenticate answers ErrWrongPassword
+// when it is not that user's password, or nobody has that name.
+type Users interface {
+	oauth.Users
+	Authenticate(ctx context.Context, username, password string) (subject string, err error)
+}
+
+// ErrWrongPassword is what a Users answers for a wrong name or password.
+var ErrWrongPassword = login.ErrWrong
+
+// NewMasterSecret makes the content of a new master-secret file.
+func NewMasterSecret() []byte { return seal.Generate() }
+
+// check judges what can be judged before anything is opened.
+func (c *Config) check() error {
+	u, err := url.Parse(c.Issuer)
+	switch {
+	case c.Issuer == "":
+		return errors.New("issuer is missing: the public address of the server, such as https://auth.example.com")
+	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		return fmt.Errorf("issuer %q is not an address such as https://auth.example.com", c.Issuer)
+	case strings.HasSuffix(c.Issuer, "/"):
+		return fmt.Errorf("issuer %q must not end with a slash", c.Issuer)
+	case u.Path != "":
+		return fmt.Errorf("issuer %q must not have a path", c.Issuer)
+	case u.Scheme != "https" && (u.Scheme != "http" || !oauth.IsLoopbackHost(u.Hostname())):
+		return fmt.Errorf("issuer %q must use https; http is for a loopback host only", c.Issuer)
+	}
+	for _, s := range c.Scopes {
+		if !oauth.ValidScopeName(s.Name) {
+			return fmt.Errorf("scope %q is not a name of printable ASCII without space, quote or backslash", s.Name)
+		}
+	}
+	return nil
+}
+
+func (c *Config) fill() {
+	if c.Database == "" {
+		c.Database = memoryDatabase
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Name == "" {
+		c.Name = "Valet Key"
+	}
+}
+
+const memoryDatabase = "sqlite::memory:"
+
+// keyring finds the master secret, or makes it where that is safe.
+func (c *Config) keyring() (*seal.Keyring, error) {
+	file := c.MasterSecretFile
+	path, sqlite := strings.CutPrefix(c.Database, "sqlite:")
+	switch {
+	case c.MasterSecret != nil:
+		return seal.Parse(c.MasterSecret)
+	case file == "" && c.Database == memoryDatabase:
+		return seal.Parse(seal.Generate())
+	case file == "" && sqlite:
+		file = filepath.Join(filepath.Dir(path), "master-secret")
+	case file == "":
+		return nil, errors.New("master-secret-file is missing: nodes on PostgreSQL share one, made by `valetkey secret > master-secret`")
+	}
+	return readKeyring(file, sqlite)
+}
+
+// readKeyring refuses a file that others can read.
+func readKeyring(file string, create bool) (*seal.Keyring, error) {
+	info, err := os.Stat(file)
+	if errors.Is(err, os.ErrNotExist) && create {
+		if err := writeSecret(file); err != nil {
+			return nil, fmt.Errorf("make master secret: %w", err)
+		}
+		info, err = os.Stat(file)
+	}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("master secret: %w", err)
+	case info.Mode().Perm()&0o077 != 0:
+		return nil, fmt.Errorf("master secret %s can be read by others (mode %04o); run: chmod 600 %s", file, info.Mode().Perm(), file)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("master secret: %w", err)
+	}
+	ring, err := seal.Parse(content)
+	if err != nil {
+		return nil, fmt.Errorf("master secret %s: %w", file, err)
+	}
+	return ring, nil
+}
+
+// writeSecret writes to a name of its own and links it into place, so that of
+// two processes that start together one wins whole.
+func writeSecret(file string) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(filepath.Dir(file), ".master-secret-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temp.Name()) }()
+	_, err = temp.Write(seal.Generate())
+	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(temp.Name(), file); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return nil
+}

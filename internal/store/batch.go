@@ -1,0 +1,226 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/valetkey/valetkey/oauth"
+)
+
+// writer makes a member's change durable before it answers.
+type writer interface {
+	submit(ctx context.Context, m *member) error
+}
+
+// member is one caller's change. run may be called twice (the second time
+// alone, after its batch was rolled back), so it must not count on its first.
+type member struct {
+	ctx    context.Context //nolint:containedctx // asked once, before the batch begins
+	single bool            // run has one changing statement, which refuses without a trace
+	run    func(conn) error
+	done   chan error
+}
+
+// write runs fn in a transaction of its own or in a batch, and answers once it
+// is durable. The caller doesn't wait longer than ctx; what it left behind may
+// still be committed, which is why fn's result goes through here and not
+// through a captured variable.
+func write[T any](ctx context.Context, s *Store, single bool, fn func(conn) (T, error)) (T, error) {
+	var out, zero T
+	m := &member{ctx: ctx, single: single, done: make(chan error, 1), run: func(c conn) (err error) {
+		out, err = fn(c)
+		return err
+	}}
+	if err := s.writer.submit(ctx, m); err != nil {
+		return zero, s.mapped(ctx, err)
+	}
+	return out, nil
+}
+
+// statement runs a change that is one statement, perhaps with reads behind it.
+func (s *Store) statement(ctx context.Context, fn func(conn) error) error {
+	_, err := write(ctx, s, true, func(c conn) (struct{}, error) { return struct{}{}, fn(c) })
+	return err
+}
+
+// transaction runs a change of several statements.
+func (s *Store) transaction(ctx context.Context, fn func(conn) error) error {
+	_, err := write(ctx, s, false, func(c conn) (struct{}, error) { return struct{}{}, fn(c) })
+	return err
+}
+
+const maxBatch = 128
+
+// batcher is SQLite's one writer. A commit with synchronous=FULL costs as much
+// for a hundred members as for one, so what arrives during one commit shares
+// the next.
+type batcher struct {
+	pool      *pool
+	committed func()
+	queue     chan *member
+	stop      chan struct{}
+	stopped   chan struct{}
+}
+
+func startBatcher(p *pool, committed func()) *batcher {
+	b := &batcher{
+		pool: p, committed: committed,
+		queue: make(chan *member, 2*maxBatch), stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	go b.run()
+	return b
+}
+
+func (b *batcher) submit(ctx context.Context, m *member) error {
+	select {
+	case b.queue <- m:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-b.stopped:
+		return errClosed
+	}
+	select {
+	case err := <-m.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-b.stopped:
+		return b.afterwards(m)
+	}
+}
+
+var errClosed = fmt.Errorf("%w: closed", oauth.ErrUnavailable)
+
+// afterwards: the last batch may have answered at the moment it stopped.
+func (b *batcher) afterwards(m *member) error {
+	select {
+	case err := <-m.done:
+		return err
+	default:
+		return errClosed
+	}
+}
+
+func (b *batcher) close() {
+	close(b.stop)
+	<-b.stopped
+}
+
+func (b *batcher) run() {
+	defer close(b.stopped)
+	for {
+		select {
+		case m := <-b.queue:
+			b.commit(b.collect(m))
+		case <-b.stop:
+			b.drain()
+			return
+		}
+	}
+}
+
+func (b *batcher) drain() {
+	for {
+		select {
+		case m := <-b.queue:
+			b.commit(b.collect(m))
+		default:
+			return
+		}
+	}
+}
+
+// collect takes what waits, leaving out callers who have gone.
+func (b *batcher) collect(first *member) []*member {
+	batch := make([]*member, 0, 16)
+	for m := first; ; {
+		if err := m.ctx.Err(); err != nil {
+			m.done <- err
+		} else {
+			batch = append(batch, m)
+		}
+		if len(batch) == maxBatch {
+			return batch
+		}
+		select {
+		case m = <-b.queue:
+		default:
+			return batch
+		}
+	}
+}
+
+// commit answers every member. When one of several fails, all are rolled back
+// and each tries alone, so that a failure is told to its own caller only.
+func (b *batcher) commit(batch []*member) {
+	if len(batch) == 0 {
+		return
+	}
+	answers, err := b.together(batch)
+	var failed *memberError
+	if errors.As(err, &failed) && len(batch) > 1 {
+		for _, m := range batch {
+			b.commit([]*member{m})
+		}
+		return
+	}
+	b.pool.prepareWanted(context.Background())
+	for i, m := range batch {
+		if err != nil {
+			m.done <- err
+			continue
+		}
+		m.done <- answers[i]
+	}
+}
+
+// memberError is a failure of a member's statement, not of begin or commit.
+type memberError struct{ err error }
+
+func (e *memberError) Error() string { return e.err.Error() }
+func (e *memberError) Unwrap() error { return e.err }
+
+// together runs under no request's context: a cancelled one would roll the
+// whole transaction back, savepoints notwithstanding.
+func (b *batcher) together(batch []*member) ([]error, error) {
+	ctx := context.Background()
+	tx, err := b.pool.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	c := conn{ctx: ctx, pool: b.pool, tx: tx}
+	answers := make([]error, len(batch))
+	for i, m := range batch {
+		answers[i] = asError(c.try(m))
+		if answers[i] != nil && !refused(answers[i]) {
+			return nil, errors.Join(&memberError{answers[i]}, tx.Rollback())
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return nil, err
+	}
+	b.committed()
+	return answers, nil
+}
+
+// try runs a member so that its refusal leaves nothing behind: a single
+// statement does so by itself, several need a savepoint.
+func (c conn) try(m *member) error {
+	if m.single {
+		return m.run(c)
+	}
+	if _, err := c.exec("SAVEPOINT member"); err != nil {
+		return err
+	}
+	err := m.run(c)
+	if err != nil {
+		if _, undo := c.exec("ROLLBACK TO member"); undo != nil {
+			return errors.Join(undo, err)
+		}
+	}
+	if _, release := c.exec("RELEASE member"); release != nil {
+		return release
+	}
+	return err
+}

@@ -1,0 +1,126 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrNewerSchema says that a newer program has been at work on the database.
+var ErrNewerSchema = errors.New("the database was made by a newer version of this program")
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+type migration struct {
+	number int
+	name   string
+	text   string
+}
+
+// migrations are the numbered files in order: 001_start.sql and on, no gaps.
+func migrations() ([]migration, error) {
+	entries, err := migrationFiles.ReadDir("migrations")
+	if err != nil {
+		return nil, err
+	}
+	var all []migration
+	for i, e := range entries {
+		digits, _, _ := strings.Cut(e.Name(), "_")
+		number, err := strconv.Atoi(digits)
+		if err != nil || number != i+1 {
+			return nil, fmt.Errorf("migration %s is not number %d", e.Name(), i+1)
+		}
+		text, err := migrationFiles.ReadFile("migrations/" + e.Name())
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, migration{number: number, name: e.Name(), text: string(text)})
+	}
+	return all, nil
+}
+
+// migrateSQLite: the transactions are immediate, so that two processes that
+// start together wait for one another.
+func migrateSQLite(ctx context.Context, db *sql.DB, now time.Time) error {
+	return migrate(ctx, db.BeginTx, now)
+}
+
+// migrationLock is any number that nobody else would take.
+const migrationLock = 0x76616c65746b6579
+
+// migratePostgres holds an advisory lock: two nodes that start together would
+// collide even on CREATE TABLE IF NOT EXISTS.
+func migratePostgres(ctx context.Context, db *sql.DB, now time.Time) (err error) {
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	if _, err := c.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock)); err != nil {
+		return err
+	}
+	defer func() {
+		_, unlock := c.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrationLock))
+		err = errors.Join(err, unlock)
+	}()
+	return migrate(ctx, c.BeginTx, now)
+}
+
+type begin func(context.Context, *sql.TxOptions) (*sql.Tx, error)
+
+// migrate runs what hasn't been run in one transaction: a start that fails
+// leaves the schema as it was.
+func migrate(ctx context.Context, begin begin, now time.Time) error {
+	all, err := migrations()
+	if err != nil {
+		return err
+	}
+	tx, err := begin(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := runMigrations(ctx, tx, all, now); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}
+
+func runMigrations(ctx context.Context, tx *sql.Tx, all []migration, now time.Time) error {
+	if _, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS migrations (
+		number BIGINT PRIMARY KEY, name TEXT NOT NULL, at BIGINT NOT NULL)`); err != nil {
+		return err
+	}
+	var have int
+	if err := tx.QueryRowContext(ctx, "SELECT COALESCE(MAX(number), 0) FROM migrations").Scan(&have); err != nil {
+		return err
+	}
+	if have > len(all) {
+		return fmt.Errorf("%w: its schema is %d, this program knows %d", ErrNewerSchema, have, len(all))
+	}
+	for _, m := range all[have:] {
+		if err := runMigration(ctx, tx, m, now); err != nil {
+			return fmt.Errorf("migration %s: %w", m.name, err)
+		}
+	}
+	return nil
+}
+
+func runMigration(ctx context.Context, tx *sql.Tx, m migration, now time.Time) error {
+	for text := range strings.SplitSeq(m.text, ";\n") {
+		if strings.TrimSpace(text) == "" {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, text); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, "INSERT INTO migrations (number, name, at) VALUES ($1, $2, $3)",
+		m.number, m.name, now.Unix())
+	return err
+}

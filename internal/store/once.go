@@ -1,0 +1,68 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"github.com/valetkey/valetkey/oauth"
+)
+
+// RevokeToken implements oauth.Store. To revoke twice is no error.
+func (s *Store) RevokeToken(ctx context.Context, tokenID string, until time.Time) error {
+	now := unix(s.now())
+	return s.statement(ctx, func(c conn) error {
+		_, err := c.exec(`INSERT INTO revoked (token_id, until, revoked_at) VALUES ($1, $2, $3)
+			ON CONFLICT (token_id) DO NOTHING`, tokenID, unix(until), now)
+		return err
+	})
+}
+
+// TokenRevoked implements oauth.Store.
+func (s *Store) TokenRevoked(ctx context.Context, tokenID string) (bool, error) {
+	var revoked bool
+	err := s.read(ctx).row("SELECT EXISTS (SELECT 1 FROM revoked WHERE token_id = $1)", tokenID).Scan(&revoked)
+	return revoked, s.mapped(ctx, err)
+}
+
+// UseOnce implements oauth.Store. Rows lie in the order of until, which is
+// part of their key: a caller passes the same until, to the second, whenever
+// it passes the same (kind, owner, id), so it comes from the credential itself
+// (an assertion's exp, a code's expiry) and never from the clock.
+func (s *Store) UseOnce(ctx context.Context, kind, owner, id string, until time.Time) error {
+	hash := onceHash(owner, id)
+	return s.statement(ctx, func(c conn) error {
+		var n int64
+		err := c.row(`INSERT INTO used (until, kind, hash) VALUES ($1, $2, $3)
+			ON CONFLICT (until, kind, hash) DO NOTHING RETURNING until`, unix(until), kind, hash).Scan(&n)
+		if isNotFound(err) {
+			return oauth.ErrReplayed
+		}
+		return err
+	})
+}
+
+// onceHash writes the owner's length first, so that no two pairs run together.
+func onceHash(owner, id string) []byte {
+	text := binary.AppendUvarint(nil, uint64(len(owner)))
+	sum := sha256.Sum256(append(append(text, owner...), id...))
+	return sum[:]
+}
+
+// Park implements oauth.Store; ErrConflict when the handle is taken.
+func (s *Store) Park(ctx context.Context, handle string, content []byte, until time.Time) error {
+	return s.statement(ctx, func(c conn) error {
+		var kept string
+		return conflictIfNone(c.row(`INSERT INTO parked (handle, content, until) VALUES ($1, $2, $3)
+			ON CONFLICT (handle) DO NOTHING RETURNING handle`, handle, content, unix(until)).Scan(&kept))
+	})
+}
+
+// Parked implements oauth.Store; ErrNotFound after its time.
+func (s *Store) Parked(ctx context.Context, handle string) ([]byte, error) {
+	var content []byte
+	err := s.read(ctx).row("SELECT content FROM parked WHERE handle = $1 AND until > $2",
+		handle, unix(s.now())).Scan(&content)
+	return content, s.mapped(ctx, err)
+}

@@ -1,0 +1,110 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/valetkey/valetkey/oauth"
+)
+
+// waiting is an interaction that a page is about, with its envelope as it
+// stands in the URL.
+type waiting struct {
+	*oauth.Interaction
+
+	Envelope string
+	Client   *oauth.Client
+}
+
+// interaction opens the envelope in the URL. It answers the request itself and
+// returns false when there is none that can go on.
+func (w *Web) interaction(rw http.ResponseWriter, r *http.Request) (waiting, bool) {
+	envelope := r.URL.Query().Get("i")
+	in, err := w.OAuth.OpenInteraction(r.Context(), envelope, w.browser(r))
+	if err != nil {
+		w.interactionError(rw, r, envelope, in, err)
+		return waiting{}, false
+	}
+	client, err := w.Store.Client(r.Context(), in.Request.ClientID)
+	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
+		w.fail(rw, r, err)
+		return waiting{}, false
+	}
+	if err != nil || client.Disabled {
+		w.Error(rw, r, &oauth.Error{Code: oauth.CodeUnauthorizedClient, Description: "the app has been deleted or switched off", Parameter: "client_id"})
+		return waiting{}, false
+	}
+	return waiting{Interaction: in, Envelope: envelope, Client: client}, true
+}
+
+// interactionError offers the way back to the app from an expired page.
+func (w *Web) interactionError(rw http.ResponseWriter, r *http.Request, envelope string, in *oauth.Interaction, err error) {
+	e := asError(err)
+	if in == nil || !errors.Is(err, oauth.ErrEnded) {
+		w.fail(rw, r, err)
+		return
+	}
+	view := explain(e)
+	view.Code, view.Detail = e.Code, e.Description
+	if back, client := w.OAuth.BackToClient(r.Context(), in); back != "" {
+		view.Back, view.BackText = pathWith("/back", "i", envelope), "Back to "+client.Name
+	}
+	w.showError(rw, r, statusOf(e), view)
+}
+
+// back leads from a page that can't go on to the app it came from. It is a
+// page of its own so that no template has to trust an address.
+func (w *Web) back(rw http.ResponseWriter, r *http.Request) {
+	in, err := w.OAuth.OpenInteraction(r.Context(), r.URL.Query().Get("i"), w.browser(r))
+	if in == nil || err != nil && !errors.Is(err, oauth.ErrEnded) {
+		w.fail(rw, r, err)
+		return
+	}
+	to, _ := w.OAuth.BackToClient(r.Context(), in)
+	if to == "" {
+		w.NotFound(rw, r)
+		return
+	}
+	w.redirect(rw, r, to)
+}
+
+// resume goes on with an interaction and follows the answer, unless it asks
+// for the very page that the browser is on: then it returns true.
+func (w *Web) resume(rw http.ResponseWriter, r *http.Request, in waiting, st oauth.Standing, here string) bool {
+	reply, err := w.OAuth.Resume(r.Context(), in.Interaction, st)
+	if err != nil {
+		w.fail(rw, r, err)
+		return false
+	}
+	if ask, ok := reply.(*oauth.Ask); ok && ask.Step == here {
+		return true
+	}
+	w.Reply(rw, r, reply)
+	return false
+}
+
+// appView is an app as the sign-in pages show it.
+type appView struct {
+	Name, Logo, Homepage, Policy, Terms string
+	Verified                            bool
+	Description                         string
+}
+
+// viewApp leaves out whatever is no address that a person may follow.
+func viewApp(c *oauth.Client) *appView {
+	if c == nil {
+		return nil
+	}
+	return &appView{
+		Name: c.Name, Logo: logoPath(c), Homepage: oauth.SafeLink(c.HomepageURI),
+		Policy: oauth.SafeLink(c.PolicyURI), Terms: oauth.SafeLink(c.TermsURI),
+		Verified: c.Verified || c.FirstParty, Description: c.Description,
+	}
+}
+
+func logoPath(c *oauth.Client) string {
+	if c.LogoID == "" {
+		return ""
+	}
+	return "/logos/" + c.LogoID
+}

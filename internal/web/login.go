@@ -1,0 +1,222 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/valetkey/valetkey/internal/login"
+	"github.com/valetkey/valetkey/internal/secret"
+	"github.com/valetkey/valetkey/oauth"
+)
+
+type loginView struct {
+	App      *appView
+	Action   string
+	Form     string
+	Username string
+	Focus    string // the field to start in
+	Again    bool   // somebody is signed in and proves it once more
+	Problem  string
+	Signup   string // path, "" when it is off
+}
+
+// entry is where a sign-in leads: an interaction, or a page of ours. Both are
+// sealed, so a link can't send a person anywhere else.
+type entry struct {
+	waiting
+
+	app bool
+	to  string
+}
+
+// entry reads where a sign-in or sign-up page leads.
+func (w *Web) entry(rw http.ResponseWriter, r *http.Request) (entry, bool) {
+	q := r.URL.Query()
+	if q.Get("i") != "" {
+		in, ok := w.interaction(rw, r)
+		return entry{waiting: in, app: true}, ok
+	}
+	to := "/account"
+	if sealed := q.Get("to"); sealed != "" {
+		if path, err := w.forms.Open(sealed, formBind(w.browser(r), "to")); err == nil {
+			to = string(path)
+		}
+	}
+	return entry{to: to}, true
+}
+
+// carry is a path that keeps leading where the request did.
+func carry(r *http.Request, path string, more ...string) string {
+	q := url.Values{}
+	for _, name := range []string{"i", "to"} {
+		if v := r.URL.Query().Get(name); v != "" {
+			q.Set(name, v)
+		}
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		q.Set(more[i], more[i+1])
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+func (w *Web) showLogin(rw http.ResponseWriter, r *http.Request) {
+	e, ok := w.entry(rw, r)
+	if !ok {
+		return
+	}
+	session, err := w.Session(r)
+	if err != nil {
+		w.fail(rw, r, err)
+		return
+	}
+	if r.URL.Query().Get("switch") == "" && !w.needsLogin(rw, r, e, session) {
+		return
+	}
+	w.renderLogin(rw, r, http.StatusOK, e, session, loginView{Username: w.guessUsername(r, e, session)})
+}
+
+// needsLogin sends on whoever has nothing to do here, and says whether the
+// form is to be shown.
+func (w *Web) needsLogin(rw http.ResponseWriter, r *http.Request, e entry, session oauth.Session) bool {
+	switch {
+	case !e.app && session.ID != "":
+		w.redirect(rw, r, e.to)
+		return false
+	case !e.app:
+		return true
+	case w.Signup && slices.Contains(e.Request.Prompt, "create") && session.ID == "":
+		w.redirect(rw, r, carry(r, "/signup"))
+		return false
+	}
+	return w.resume(rw, r, e.waiting, oauth.Standing{Session: session, Selected: true}, oauth.StepLogin)
+}
+
+// guessUsername fills in what the app hinted, or who is to sign in again.
+func (w *Web) guessUsername(r *http.Request, e entry, session oauth.Session) string {
+	if e.app && e.Request.LoginHint != "" {
+		return cut(e.Request.LoginHint, 256)
+	}
+	if session.ID == "" || r.URL.Query().Get("switch") != "" {
+		return ""
+	}
+	user, err := w.Login.User(r.Context(), session.Subject)
+	if err != nil {
+		return "" // a convenience only
+	}
+	return user.Username
+}
+
+func (w *Web) renderLogin(rw http.ResponseWriter, r *http.Request, status int, e entry, session oauth.Session, v loginView) {
+	v.App, v.Action, v.Focus = viewApp(e.Client), carry(r, "/login"), "username"
+	v.Form = w.formToken(rw, r, oauth.Session{}, "login", r.URL.Query().Get("i"))
+	v.Again = session.ID != "" && r.URL.Query().Get("switch") == ""
+	if v.Username != "" {
+		v.Focus = "password"
+	}
+	if w.Signup {
+		v.Signup = carry(r, "/signup")
+	}
+	how := as{status: status}
+	title := "Sign in"
+	if e.app {
+		how.formAction, title = formClient(e.Request.RedirectURI), "Sign in to continue to "+e.Client.Name
+	}
+	w.render(rw, r, how, "login", page{Title: title, D: v})
+}
+
+// postLogin judges a username and password. The form is bound to the browser
+// and not to its session: with two tabs, one may have signed in meanwhile.
+func (w *Web) postLogin(rw http.ResponseWriter, r *http.Request) {
+	form, bad := readForm(rw, r)
+	if bad != nil {
+		w.invalidForm(rw, r, bad)
+		return
+	}
+	e, ok := w.entry(rw, r)
+	if !ok {
+		return
+	}
+	if w.checkForm(r, form.Get("form"), oauth.Session{}, "login", r.URL.Query().Get("i")) != nil {
+		w.forbidden(rw, r)
+		return
+	}
+	if utf8.RuneCountInString(form.Get("password")) > maxPassword {
+		w.renderLogin(rw, r, http.StatusBadRequest, e, oauth.Session{}, loginView{Username: cut(form.Get("username"), 256), Problem: wrongWords})
+		return
+	}
+	proof, err := w.Login.Authenticate(r.Context(), login.Attempt{
+		Username: form.Get("username"), Password: form.Get("password"),
+		Address: w.Address(r), Device: w.browser(r),
+	})
+	if err != nil {
+		w.loginRefused(rw, r, e, form.Get("username"), err)
+		return
+	}
+	w.signIn(rw, r, e, proof)
+}
+
+// wrongWords are the same for every reason, so that they tell nobody which
+// names exist.
+const wrongWords = "The username or the password is wrong."
+
+// maxPassword is in characters; nothing longer can be a password of anybody's.
+const maxPassword = 128
+
+// loginRefused shows the form again and says why.
+func (w *Web) loginRefused(rw http.ResponseWriter, r *http.Request, e entry, username string, err error) {
+	v := loginView{Username: cut(username, 256)}
+	status := http.StatusUnauthorized
+	var slow *login.SlowDown
+	switch {
+	case errors.As(err, &slow):
+		status = http.StatusTooManyRequests
+		rw.Header().Set("Retry-After", seconds(slow.RetryAfter))
+		v.Problem = "There were too many tries. Try again in " + inWords(slow.RetryAfter) + "."
+	case errors.Is(err, secret.ErrBusy):
+		status = http.StatusServiceUnavailable
+		rw.Header().Set("Retry-After", "5")
+		v.Problem = "Many people are signing in just now. Try again in a few seconds."
+	case errors.Is(err, login.ErrWrong):
+		v.Problem = wrongWords
+	default:
+		w.fail(rw, r, err)
+		return
+	}
+	w.renderLogin(rw, r, status, e, oauth.Session{}, v)
+}
+
+func seconds(d time.Duration) string {
+	return strconv.Itoa(max(1, int((d+time.Second-1)/time.Second)))
+}
+
+// signIn starts the session that a proof allows and goes on.
+func (w *Web) signIn(rw http.ResponseWriter, r *http.Request, e entry, proof login.Proof) {
+	current, err := w.record(r)
+	if err != nil {
+		w.fail(rw, r, err)
+		return
+	}
+	var replaces *login.Record
+	if current.ID != "" {
+		replaces = &current
+	}
+	rec, cookie, err := w.Login.SignIn(r.Context(), proof, replaces, cut(r.UserAgent(), 300), w.Address(r))
+	if err != nil {
+		w.fail(rw, r, err)
+		return
+	}
+	w.setSession(rw, rec, cookie)
+	if !e.app {
+		w.redirect(rw, r, e.to)
+		return
+	}
+	w.resume(rw, r, e.waiting, oauth.Standing{Session: rec.Session, Selected: true}, "")
+}

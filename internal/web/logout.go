@@ -1,0 +1,141 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/valetkey/valetkey/internal/login"
+	"github.com/valetkey/valetkey/oauth"
+)
+
+type logoutView struct {
+	App    *appView
+	Done   bool
+	Form   string
+	Carry  [][2]string // the app's request, asked again when the person says yes
+	Who    whoView
+	Action string
+}
+
+// logoutParams: OpenID Connect RP-Initiated Logout 1.0 §2.
+var logoutParams = []string{"id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"}
+
+func (w *Web) showLogout(rw http.ResponseWriter, r *http.Request) {
+	rec, asked, ok := w.logoutRequest(rw, r, r.URL.Query())
+	if !ok {
+		return
+	}
+	if rec.ID == "" || !asked.Confirm {
+		w.signOut(rw, r, rec, asked)
+		return
+	}
+	who, err := w.who(r, rec.Subject)
+	if err != nil {
+		w.fail(rw, r, err)
+		return
+	}
+	v := logoutView{App: viewApp(asked.Client), Who: who, Action: "/logout", Form: w.formToken(rw, r, rec.Session, "logout")}
+	v.Carry = carried(r.URL.Query())
+	how := as{}
+	if asked.Redirect != "" {
+		how.formAction = formClient(asked.Redirect)
+	}
+	w.render(rw, r, how, "logout", page{Title: "Sign out?", D: v})
+}
+
+// logoutRequest reads who is signed in and what is asked; it answers itself
+// when that can't be.
+func (w *Web) logoutRequest(rw http.ResponseWriter, r *http.Request, params url.Values) (login.Record, *oauth.LogoutRequest, bool) {
+	rec, err := w.record(r)
+	if err != nil {
+		w.fail(rw, r, err)
+		return rec, nil, false
+	}
+	req, bad := oauth.NewRequest(params)
+	if bad != nil {
+		w.Error(rw, r, bad)
+		return rec, nil, false
+	}
+	asked, err := w.OAuth.Logout(r.Context(), req, rec.Session)
+	if err != nil {
+		w.fail(rw, r, err)
+		return rec, nil, false
+	}
+	return rec, asked, true
+}
+
+// carried are the parameters of the app's request that came.
+func carried(params url.Values) [][2]string {
+	var out [][2]string
+	for _, name := range logoutParams {
+		if v := params.Get(name); v != "" {
+			out = append(out, [2]string{name, v})
+		}
+	}
+	return out
+}
+
+// postLogout takes two kinds of post. One with our form token is the person's
+// yes. Any other is an app's question, from another site as a rule: it goes on
+// as a GET, with which the browser sends the session's cookie, and ends
+// nothing by itself.
+func (w *Web) postLogout(rw http.ResponseWriter, r *http.Request) {
+	form, bad := readForm(rw, r, logoutParams...)
+	if bad != nil {
+		w.invalidForm(rw, r, bad)
+		return
+	}
+	if w.crossSite(r) || !form.Has("form") {
+		w.questionByPost(rw, r, form)
+		return
+	}
+	rec, asked, ok := w.logoutRequest(rw, r, without(form, "form"))
+	if !ok {
+		return
+	}
+	if rec.ID != "" && w.checkForm(r, form.Get("form"), rec.Session, "logout") != nil {
+		w.forbidden(rw, r)
+		return
+	}
+	w.signOut(rw, r, rec, asked)
+}
+
+func (w *Web) questionByPost(rw http.ResponseWriter, r *http.Request, form url.Values) {
+	q := url.Values{}
+	for _, name := range logoutParams {
+		if values := form[name]; len(values) > 0 {
+			q[name] = values
+		}
+	}
+	to := "/logout"
+	if len(q) > 0 {
+		to += "?" + q.Encode()
+	}
+	w.redirect(rw, r, to)
+}
+
+// signOut ends the session, and with it what hangs off it.
+func (w *Web) signOut(rw http.ResponseWriter, r *http.Request, rec login.Record, asked *oauth.LogoutRequest) {
+	if rec.ID != "" {
+		if err := w.Login.SignOut(r.Context(), rec); err != nil {
+			w.fail(rw, r, err)
+			return
+		}
+		w.dropSession(rw)
+	}
+	if asked.Redirect != "" {
+		w.redirect(rw, r, asked.Redirect)
+		return
+	}
+	w.render(rw, r, as{}, "logout", page{Title: "You are signed out", D: logoutView{Done: true, App: viewApp(asked.Client)}})
+}
+
+func without(form url.Values, name string) url.Values {
+	out := url.Values{}
+	for n, v := range form {
+		if n != name {
+			out[n] = v
+		}
+	}
+	return out
+}

@@ -1,0 +1,143 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/valetkey/valetkey/internal/login"
+	"github.com/valetkey/valetkey/oauth"
+)
+
+type signupView struct {
+	App      *appView
+	Setup    bool
+	Action   string
+	Form     string
+	Login    string
+	Username string
+	Email    string
+	Name     string
+	Problem  string
+	Errors   map[string]string // by field
+}
+
+func (w *Web) showSignup(rw http.ResponseWriter, r *http.Request) {
+	if !w.Signup {
+		w.NotFound(rw, r)
+		return
+	}
+	if e, ok := w.entry(rw, r); ok {
+		w.renderSignup(rw, r, http.StatusOK, e, signupView{})
+	}
+}
+
+func (w *Web) renderSignup(rw http.ResponseWriter, r *http.Request, status int, e entry, v signupView) {
+	v.App, v.Action, v.Login = viewApp(e.Client), carry(r, "/signup"), carry(r, "/login", "switch", "1")
+	v.Form = w.formToken(rw, r, oauth.Session{}, "signup", r.URL.Query().Get("i"))
+	how := as{status: status}
+	title := "Create an account"
+	if e.app {
+		how.formAction, title = formClient(e.Request.RedirectURI), "Create an account to continue to "+e.Client.Name
+	}
+	w.render(rw, r, how, "signup", page{Title: title, D: v})
+}
+
+func (w *Web) postSignup(rw http.ResponseWriter, r *http.Request) {
+	if !w.Signup {
+		w.NotFound(rw, r)
+		return
+	}
+	form, bad := readForm(rw, r)
+	if bad != nil {
+		w.invalidForm(rw, r, bad)
+		return
+	}
+	e, ok := w.entry(rw, r)
+	if !ok {
+		return
+	}
+	if w.checkForm(r, form.Get("form"), oauth.Session{}, "signup", r.URL.Query().Get("i")) != nil {
+		w.forbidden(rw, r)
+		return
+	}
+	_, proof, err := w.Login.SignUp(r.Context(), newUser(form), w.Address(r))
+	if err != nil {
+		v, status, ok := signupRefused(rw, form, err)
+		if !ok {
+			w.fail(rw, r, err)
+			return
+		}
+		w.renderSignup(rw, r, status, e, v)
+		return
+	}
+	w.signIn(rw, r, e, proof)
+}
+
+func newUser(form url.Values) login.NewUser {
+	return login.NewUser{Username: form.Get("username"), Email: form.Get("email"), Name: form.Get("name"), Password: form.Get("password")}
+}
+
+// signupRefused says at each field what would be right; false for an error
+// that no field can mend.
+func signupRefused(rw http.ResponseWriter, form url.Values, err error) (signupView, int, bool) {
+	v := signupView{
+		Username: cut(form.Get("username"), 256), Email: cut(form.Get("email"), 256), Name: cut(form.Get("name"), 256),
+		Errors: map[string]string{},
+	}
+	status := http.StatusUnprocessableEntity
+	var invalid *login.Invalid
+	var slow *login.SlowDown
+	switch {
+	case errors.As(err, &invalid):
+		v.Errors[invalid.Field] = sentence(invalid.Why)
+	case errors.Is(err, login.ErrTaken):
+		v.Errors["username"] = "That username is taken."
+	case errors.As(err, &slow):
+		status = http.StatusTooManyRequests
+		rw.Header().Set("Retry-After", seconds(slow.RetryAfter))
+		v.Problem = "There were too many tries. Try again in " + inWords(slow.RetryAfter) + "."
+	default:
+		return v, 0, false
+	}
+	return v, status, true
+}
+
+// showSetup is the page of the one-time link for the first administrator.
+// Whether the link holds is judged when the form is sent.
+func (w *Web) showSetup(rw http.ResponseWriter, r *http.Request) {
+	w.renderSetup(rw, r, http.StatusOK, r.URL.Query().Get("token"), signupView{})
+}
+
+func (w *Web) renderSetup(rw http.ResponseWriter, r *http.Request, status int, token string, v signupView) {
+	v.Setup, v.Action = true, pathWith("/setup", "token", token)
+	v.Form = w.formToken(rw, r, oauth.Session{}, "setup", token)
+	w.render(rw, r, as{status: status}, "signup", page{Title: "Set up " + w.Name, D: v})
+}
+
+func (w *Web) postSetup(rw http.ResponseWriter, r *http.Request) {
+	form, bad := readForm(rw, r)
+	if bad != nil {
+		w.invalidForm(rw, r, bad)
+		return
+	}
+	token := r.URL.Query().Get("token")
+	if w.checkForm(r, form.Get("form"), oauth.Session{}, "setup", token) != nil {
+		w.forbidden(rw, r)
+		return
+	}
+	proof, err := w.Login.Setup(r.Context(), token, newUser(form), w.Address(r))
+	switch v, status, fixable := signupRefused(rw, form, err); {
+	case err == nil:
+		w.signIn(rw, r, entry{to: "/account"}, proof)
+	case fixable:
+		w.renderSetup(rw, r, status, token, v)
+	case errors.Is(err, oauth.ErrNotFound), errors.Is(err, oauth.ErrEnded), errors.Is(err, oauth.ErrReplayed), errors.Is(err, oauth.ErrConflict):
+		w.showError(rw, r, http.StatusNotFound, errorView{
+			What: "This link no longer works", Why: "It has been used, or the server was started again since.", Do: "Restart the server and use the link that it prints, or sign in.",
+			Code: "not_found", Back: "/login", BackText: "Sign in",
+		})
+	default:
+		w.fail(rw, r, err)
+	}
+}

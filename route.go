@@ -1,0 +1,101 @@
+package valetkey
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/valetkey/valetkey/internal/endpoint"
+	"github.com/valetkey/valetkey/internal/seal"
+	"github.com/valetkey/valetkey/internal/secret"
+	"github.com/valetkey/valetkey/internal/web"
+	"github.com/valetkey/valetkey/oauth"
+)
+
+// route puts endpoints, pages and operations behind one front.
+func (s *Server) route(c Config, ring *seal.Keyring) error {
+	front := &endpoint.Front{
+		Issuer: c.Issuer, Log: c.Log, Proxies: c.TrustedProxies, Open: isOperation, Now: c.Now, Access: c.AccessLog,
+	}
+	pages, err := web.New(web.Config{
+		OAuth: s.oauth, Store: s.store, Login: s.login, Keyring: ring, Issuer: c.Issuer, Name: c.Name,
+		Signup: s.oauth.Signup, Now: c.Now, Log: c.Log, TemplateDir: c.Templates, Address: front.Address,
+	})
+	if err != nil {
+		return err
+	}
+	protocol := &endpoint.Endpoints{
+		OAuth: s.oauth, Pages: pages, JWKS: s.keys.JWKS, Origins: s.store, Address: front.Address, Log: c.Log,
+	}
+	mux := http.NewServeMux()
+	protocol.Routes(mux)
+	pages.Routes(mux)
+	s.operations(mux)
+	front.Next = mux
+	s.handler = front
+	return nil
+}
+
+// isOperation tells the paths that probes ask by address, not by name.
+func isOperation(path string) bool { return path == "/healthz" || path == "/readyz" }
+
+// operations: alive, and able to serve.
+func (s *Server) operations(mux *http.ServeMux) {
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if s.store.Ping(ctx) != nil {
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = w.Write([]byte("the database can't be reached\n"))
+			return
+		}
+		_, _ = w.Write([]byte("ready\n"))
+	})
+}
+
+// notify writes an event to the log, and a problem into the client's list.
+func (s *Server) notify(c Config) func(context.Context, oauth.Event) {
+	return func(ctx context.Context, e oauth.Event) {
+		e.RequestID = endpoint.RequestID(ctx)
+		switch e.Kind {
+		case oauth.EventProblem:
+			s.store.NoteProblem(e)
+			c.Log.InfoContext(ctx, "app problem", "request", e.RequestID, "client", e.ClientID, "code", e.Error.Code, "why", e.Error.Description)
+		case oauth.EventCodeReplayed, oauth.EventReplayed, oauth.EventRepeated:
+			e.Error = &oauth.Error{Code: oauth.CodeInvalidGrant, Description: replayWords[e.Kind]}
+			s.store.NoteProblem(e)
+			c.Log.WarnContext(ctx, string(e.Kind), "request", e.RequestID, "client", e.ClientID, "subject", e.Subject, "session", e.Session)
+		case oauth.EventIssued, oauth.EventRefreshed:
+			s.store.Used(e.ClientID, e.Subject, e.At)
+		default:
+			c.Log.InfoContext(ctx, string(e.Kind), "request", e.RequestID, "client", e.ClientID, "subject", e.Subject, "scopes", e.Scopes)
+		}
+	}
+}
+
+var replayWords = map[oauth.EventKind]string{
+	oauth.EventCodeReplayed: "a code was redeemed twice; what it was given has ended",
+	oauth.EventReplayed:     "an old refresh token was used again; the access has ended",
+	oauth.EventRepeated:     "one refresh token was used more than three times; store the new one that each answer brings",
+}
+
+// SetupLink returns the one-time address that makes the first administrator,
+// "" when there is one already. Each call makes the link before it void.
+func (s *Server) SetupLink(ctx context.Context) (string, error) {
+	token := secret.New().Reveal()
+	err := s.store.SetupToken(ctx, secret.Hash(token))
+	if errors.Is(err, oauth.ErrConflict) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return s.Issuer + "/setup?token=" + token, nil
+}

@@ -1,0 +1,94 @@
+// Package valetkey is an OAuth 2.0 and OpenID Connect authorization server as
+// an http.Handler. It is the only wiring there is: New puts the parts
+// together and decides nothing.
+//
+//	srv, err := valetkey.New(ctx, valetkey.Config{Issuer: "https://example.com", Database: "sqlite:auth.db"})
+//	http.Handle("/", srv)
+package valetkey
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/valetkey/valetkey/internal/keys"
+	"github.com/valetkey/valetkey/internal/login"
+	"github.com/valetkey/valetkey/internal/secret"
+	"github.com/valetkey/valetkey/internal/store"
+	"github.com/valetkey/valetkey/oauth"
+)
+
+// Server is a running authorization server. It is safe for use by many
+// goroutines; Close ends it.
+type Server struct {
+	Issuer string
+
+	handler http.Handler
+	store   *store.Store
+	login   *login.Service
+	oauth   *oauth.Server
+	keys    *keys.Ring
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+// New opens the database, brings its schema up to date and returns a server
+// that answers. What runs beside requests ends with Close.
+func New(ctx context.Context, c Config) (*Server, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	c.fill()
+	ring, err := c.keyring()
+	if err != nil {
+		return nil, err
+	}
+	st, err := store.Open(ctx, store.Config{Database: c.Database, Issuer: c.Issuer, MasterCheck: ring.Check(), Now: c.Now, Log: c.Log})
+	if err != nil {
+		return nil, err
+	}
+	if err := st.Declare(ctx, c.Scopes, c.Resources); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	signing, err := keys.New(ctx, keys.Config{Store: st, Box: ring.Box("signing-key", ""), Now: c.Now, Log: c.Log})
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	s := &Server{Issuer: c.Issuer, store: st, keys: signing}
+	hasher := secret.NewHasher(runtime.GOMAXPROCS(0), 64, 5*time.Second)
+	s.login = &login.Service{Store: st, Setups: st, Hasher: hasher, Now: c.Now, External: c.Users, Throttle: &login.Throttle{Off: c.ThrottleOff, Now: c.Now}}
+	s.oauth = oauth.New(oauth.Server{
+		Issuer: c.Issuer, Store: st, Keys: signing, Users: s.login, Secret: secret.NewCache(hasher, 10_000), Seal: ring, Now: c.Now,
+		Notify: s.notify(c), Signup: c.Signup && c.Users == nil, AccessLifetime: c.AccessLifetime,
+	})
+	if err := s.route(c, ring); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	s.start()
+	return s, nil
+}
+
+// start runs what has no request to ride on.
+func (s *Server) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.running.Go(func() { s.store.Run(ctx) })
+	s.running.Go(func() { s.keys.Run(ctx) })
+}
+
+// ServeHTTP answers every path of the server.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Close writes what is waiting and closes the database. No request may be
+// under way.
+func (s *Server) Close() error {
+	s.stop()
+	s.running.Wait()
+	return s.store.Close()
+}
+
+// Writes tells how many durable commits the server made.
+func (s *Server) Writes() uint64 { return s.store.Writes() }
