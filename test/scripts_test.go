@@ -20,9 +20,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/valetkey/valetkey"
 	"github.com/valetkey/valetkey/internal/testkit"
-	"github.com/valetkey/valetkey/oauth"
 	"github.com/valetkey/valetkey/test/harness"
 )
 
@@ -30,10 +28,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 
 // TestScripts runs every script on SQLite and on PostgreSQL.
 func TestScripts(t *testing.T) {
-	for name, database := range map[string]func(testing.TB) string{
-		"sqlite":   func(t testing.TB) string { return "sqlite:" + t.TempDir() + "/valetkey.db" },
-		"postgres": func(t testing.TB) string { return testkit.Postgres(t) },
-	} {
+	for name, database := range databases {
 		t.Run(name, func(t *testing.T) {
 			testscript.Run(t, testscript.Params{
 				Dir: "scripts",
@@ -66,16 +61,7 @@ type key struct{}
 
 // begin starts a server with the people and apps that every script knows.
 func begin(env *testscript.Env, database string) error {
-	srv, err := harness.Launch(valetkey.Config{
-		Database: database, MasterSecret: valetkey.NewMasterSecret(), ThrottleOff: true,
-		Scopes: []oauth.Scope{
-			{Name: "PRODUCTION", Title: "Use your live data"},
-			{Name: "orgs:read", Title: "See your organizations", Resource: "https://api.example"},
-			{Name: "orgs:write", Title: "Change your organizations", Optional: true, Resource: "https://api.example"},
-			{Name: "audit", Title: "Read the audit log", Restricted: true},
-		},
-		Resources: []oauth.Resource{{URL: "https://api.example", Name: "API", Client: "api"}, {URL: "https://other.example", Name: "Other"}},
-	})
+	srv, err := harness.Launch(setup(database))
 	if err != nil {
 		return err
 	}

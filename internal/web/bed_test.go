@@ -213,7 +213,7 @@ func formIn(t testing.TB, text, id string) (string, url.Values) {
 			_, checked := attrs(in)["checked"]
 			box := attr(in, "type") == "checkbox" || attr(in, "type") == "radio"
 			switch {
-			case in.Data == "input" && attr(in, "name") != "" && (!box || checked):
+			case in.Data == "input" && attr(in, "name") != "" && attr(in, "type") != "file" && (!box || checked):
 				fields.Add(attr(in, "name"), attr(in, "value"))
 			case in.Data == "textarea" && in.FirstChild != nil:
 				fields.Add(attr(in, "name"), in.FirstChild.Data)

@@ -142,7 +142,7 @@ func (u *upload) takeLogo(part io.Reader) error {
 	switch {
 	case len(content) > maxLogo:
 		u.fault = errLarge
-	case u.logo != nil:
+	case len(u.logo) > 0:
 		return errors.New("two logos")
 	default:
 		u.logo = content

@@ -106,7 +106,7 @@ func TestInteractionOfAnotherBrowser(t *testing.T) {
 	h := newHouse(t)
 	c := h.client("sales", "")
 	path := h.visitor().get(authorizePath(c)).Header().Get("Location")
-	h.visitor().get(path).has(t, 400, `id="error-page"`, "can't be continued here")
+	h.visitor().get(path).has(t, 400, `id="error-page"`, "opened in another browser")
 }
 
 func TestExpiredInteractionLeadsBack(t *testing.T) {
