@@ -248,7 +248,8 @@ func (a *Admin) UpdateClient(ctx context.Context, id string, change func(*Client
 }
 
 func clone(c Client) (out Client, err error) {
-	content, err := json.Marshal(c)
+	c.Secret = ""
+	content, err := json.Marshal(c) //nolint:gosec // the secret was just taken out
 	if err != nil {
 		return out, err
 	}

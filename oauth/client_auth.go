@@ -75,10 +75,10 @@ func (s *Server) triedMethod(given Credentials) (ClientAuth, string, error) {
 
 // triedNone: RFC 7591 §2, a public client names itself and proves nothing.
 func triedNone(given Credentials) (string, bool, *Error) {
-	id, password, header, err := basic(given)
+	id, password, header, malformed := basic(given)
 	switch {
-	case err != nil:
-		return "", false, nil // triedBasic reports it
+	case malformed != nil: // triedBasic reports it
+		return "", false, nil
 	case header:
 		// A public client's Basic header with an empty secret counts as none:
 		// CONTRACT §4, decision 6.

@@ -103,17 +103,26 @@ const rotateSQL = `UPDATE authorizations SET generation = $1, rotated_at = $2, r
 
 // Rotate implements oauth.Store.
 func (s *Store) Rotate(ctx context.Context, r oauth.Rotation) (oauth.Authorization, error) {
-	return write(ctx, s, true, func(c conn) (a oauth.Authorization, err error) {
-		err = c.row(rotateSQL, r.From+1, unix(r.At), unix(r.RefreshUntil), unix(r.ExpiresAt), r.ID, r.SeedHash).
-			Scan(authorizationFields(&a)...)
-		if isNotFound(err) {
-			return oauth.Authorization{}, whyNotRotated(c, r)
+	return write(ctx, s, true, func(c conn) (oauth.Authorization, error) {
+		for range 3 {
+			var a oauth.Authorization
+			err := c.row(rotateSQL, r.From+1, unix(r.At), unix(r.RefreshUntil), unix(r.ExpiresAt), r.ID, r.SeedHash).
+				Scan(authorizationFields(&a)...)
+			if !isNotFound(err) {
+				a.Live = true
+				return a, err
+			}
+			if err := whyNotRotated(c, r); err != nil {
+				return oauth.Authorization{}, err
+			}
 		}
-		a.Live = true
-		return a, err
+		return oauth.Authorization{}, oauth.ErrUnavailable
 	})
 }
 
+// whyNotRotated answers nil when nothing speaks against it any more: on
+// PostgreSQL the statement may have waited for a consent being narrowed, and
+// then compared the new row with the old consent.
 func whyNotRotated(c conn, r oauth.Rotation) error {
 	a, err := authorization(c, r.ID)
 	switch {
@@ -121,8 +130,10 @@ func whyNotRotated(c conn, r oauth.Rotation) error {
 		return err
 	case !a.Live, string(a.SeedHash) != string(r.SeedHash), !a.RefreshUntil.After(r.At):
 		return oauth.ErrEnded
+	case a.Generation > r.From:
+		return oauth.ErrConflict
 	}
-	return oauth.ErrConflict
+	return nil
 }
 
 // EndAuthorization implements oauth.Store. To end one that has ended, or that

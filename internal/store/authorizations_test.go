@@ -343,3 +343,29 @@ func TestCase310LastAdmin(t *testing.T) {
 		}
 	})
 }
+
+// A refresh that waits for a consent being narrowed isn't mistaken for a
+// replay.
+func TestRotateWhileConsentIsNarrowed(t *testing.T) {
+	databases(t, func(t *testing.T, b *bed) {
+		ctx, g := t.Context(), b.ground(t)
+		for round := range 10 {
+			a := b.authorization(g)
+			a.ConsentEpoch = must(b.Consent(ctx, g.user.Subject, g.client.ID))(t).Epoch
+			ok(t, b.Issue(ctx, a))
+			answers := race(t, func(i int) error {
+				if i < 4 {
+					return b.NarrowConsent(ctx, g.user.Subject, g.client.ID, fmt.Sprint(round, i), b.time())
+				}
+				_, err := b.Rotate(ctx, b.rotation(a, int64(i)))
+				return err
+			})
+			if answers[nil]+answers[oauth.ErrConflict] != 32 {
+				t.Errorf("answers are %v", answers)
+			}
+			if got := must(b.Authorization(ctx, a.ID))(t); !got.Live || got.Generation != 32 {
+				t.Errorf("live %v, generation %d", got.Live, got.Generation)
+			}
+		}
+	})
+}

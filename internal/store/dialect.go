@@ -103,9 +103,9 @@ func (s *Store) useSQLite(reads, writes *pool) {
 	s.writer = b
 	s.close = func() error {
 		b.close()
-		err := reads.DB.Close()
+		err := reads.Close()
 		if writes != reads {
-			err = errors.Join(err, writes.DB.Close())
+			err = errors.Join(err, writes.Close())
 		}
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/valetkey/valetkey/internal/testkit/postgres"
+	"github.com/valetkey/valetkey/internal/testkit"
 	"github.com/valetkey/valetkey/oauth"
 )
 
@@ -73,7 +73,7 @@ func TestUniquenessConflict(t *testing.T) {
 // What the cache holds is believed for two seconds without a poll, then
 // nothing is.
 func TestOutage(t *testing.T) {
-	b := newBed(t, postgres.Database(t))
+	b := newBed(t, testkit.Postgres(t))
 	ctx, g := t.Context(), b.ground(t)
 	must(b.Client(ctx, "app"))(t)
 	switchOff(t, b.url, true)

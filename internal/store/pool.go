@@ -176,9 +176,3 @@ func all[T any](c conn, scan func(scanner) (T, error), query string, args ...any
 }
 
 type scanner interface{ Scan(dest ...any) error }
-
-func scanText(r scanner) (string, error) {
-	var s string
-	err := r.Scan(&s)
-	return s, err
-}

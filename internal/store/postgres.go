@@ -15,18 +15,9 @@ import (
 
 // openPostgres uses database/sql over pgx's own pool.
 func (s *Store) openPostgres(ctx context.Context, dsn string) error {
-	config, err := pgxpool.ParseConfig(dsn)
+	config, err := poolConfig(dsn)
 	if err != nil {
 		return fmt.Errorf("database: %w", err) // pgx leaves the password out
-	}
-	if !strings.Contains(dsn, "pool_max_conns") {
-		config.MaxConns = 16
-	}
-	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = 5 * time.Second
-	}
-	if config.ConnConfig.RuntimeParams["application_name"] == "" {
-		config.ConnConfig.RuntimeParams["application_name"] = "valetkey"
 	}
 	pgx, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -45,6 +36,24 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 		return err
 	}
 	return nil
+}
+
+// poolConfig fills in what the URL leaves open.
+func poolConfig(dsn string) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.Contains(dsn, "pool_max_conns") {
+		config.MaxConns = 16
+	}
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = 5 * time.Second
+	}
+	if config.ConnConfig.RuntimeParams["application_name"] == "" {
+		config.ConnConfig.RuntimeParams["application_name"] = "valetkey"
+	}
+	return config, nil
 }
 
 // direct is PostgreSQL's writer: the server groups commits by itself. A single

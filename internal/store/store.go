@@ -96,6 +96,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, err
 	}
 	if err := s.start(ctx, c.MasterCheck); err != nil {
+		s.cache.stop()
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil

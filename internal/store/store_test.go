@@ -10,11 +10,11 @@ import (
 
 	"github.com/valetkey/valetkey/internal/login"
 	"github.com/valetkey/valetkey/internal/secret"
-	"github.com/valetkey/valetkey/internal/testkit/postgres"
+	"github.com/valetkey/valetkey/internal/testkit"
 	"github.com/valetkey/valetkey/oauth"
 )
 
-func TestMain(m *testing.M) { postgres.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 const issuer = "https://as.example"
 
@@ -71,7 +71,7 @@ func databases(t *testing.T, test func(t *testing.T, b *bed)) {
 func shared(t *testing.T, test func(t *testing.T, b *bed)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { t.Parallel(); test(t, newBed(t, sqliteFile(t))) })
-	t.Run("postgres", func(t *testing.T) { t.Parallel(); test(t, newBed(t, postgres.Database(t))) })
+	t.Run("postgres", func(t *testing.T) { t.Parallel(); test(t, newBed(t, testkit.Postgres(t))) })
 }
 
 func sqliteFile(t testing.TB) string {

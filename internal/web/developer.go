@@ -253,6 +253,7 @@ func viewProblems(problems []store.Problem, c *oauth.Client) []problemView {
 			v.What = p.Error
 		}
 		if p.Parameter == "redirect_uri" && p.Sent != "" && !contains(c.RedirectURIs, p.Sent) {
+			v.What = "A callback address isn't registered."
 			v.Nearest = nearest(p.Sent, c.RedirectURIs)
 			if v.Nearest != "" {
 				v.Difference = diffRedirect(p.Sent, v.Nearest)

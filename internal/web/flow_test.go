@@ -22,7 +22,7 @@ func TestSignInAndConsent(t *testing.T) {
 		t.Fatalf("%d %s", a.Code, to)
 	}
 	a = v.follow(a)
-	a.has(t, 200, `id="login-form"`, `Sign in to continue to <span id="client-name">Saleswave</span>`, `id="client-policy"`, `id="client-tos"`, "Nobody here has checked")
+	a.has(t, 200, `id="login-form"`, `Sign in to continue to <span id="client-name">Saleswave</span>`, `id="client-policy"`, `id="client-tos"`, "This app isn't verified")
 	a = v.submit(a, "login-form", "username", "ada", "password", "wrong wrong")
 	a.has(t, 401, wrongWords, `value="ada"`, `role="alert"`)
 	a = v.submit(a, "login-form", "password", password)

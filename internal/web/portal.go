@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -123,8 +124,11 @@ func sentence(s string) string {
 	if s == "" {
 		return s
 	}
-	first, n := utf8.DecodeRuneInString(s)
-	out := string(unicode.ToUpper(first)) + s[n:]
+	out := s
+	if word, _, _ := strings.Cut(s, " "); !strings.Contains(word, "_") { // a parameter keeps its name
+		first, n := utf8.DecodeRuneInString(s)
+		out = string(unicode.ToUpper(first)) + s[n:]
+	}
 	switch out[len(out)-1] {
 	case '.', '?':
 		return out

@@ -1,0 +1,49 @@
+# What people do here. Everything works on a fresh clone; `make test` installs
+# what it lacks from Debian's packages and npm.
+
+BIN     := bin/valetkey
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+export CGO_ENABLED ?= 0
+
+.PHONY: build run dev check lint unit test deps bench specs clean
+
+build:
+	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/valetkey
+
+# The server, an app and an API in one process, nothing on disk.
+run: build
+	$(BIN) demo
+
+# The demo again at each change of a Go file; templates are read at each request.
+dev:
+	go run ./tools/watch
+
+# The quick loop.
+check: build lint unit
+	go vet ./...
+
+unit:
+	go test -short $$(go list ./... | grep -v /test/)
+
+lint:
+	go tool -modfile=tools/go.mod golangci-lint run ./...
+
+# Everything, with real parts. TEST_SKIP=postgres,browser,node leaves some out and says so.
+test: build deps lint
+	go vet ./...
+	go test -timeout 20m ./...
+	CGO_ENABLED=1 go test -race -short -timeout 20m ./oauth ./internal/...
+	@if [ -n "$$TEST_SKIP" ]; then echo "LEFT OUT: $$TEST_SKIP"; fi
+
+deps:
+	./test/deps.sh
+
+bench:
+	go run ./internal/loadgen/bench
+
+# docs/specs.md from the sections that comments name.
+specs:
+	go run ./tools/specs
+
+clean:
+	rm -rf bin

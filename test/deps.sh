@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Installs what the tests need and this machine lacks, from Debian's packages
+# and npm. TEST_SKIP=postgres,browser,node leaves parts out.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+skipped() { [[ ",${TEST_SKIP:-}," == *",$1,"* ]]; }
+
+packages=()
+if ! skipped postgres && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && ! command -v initdb >/dev/null; then
+  packages+=(postgresql)
+fi
+if ! skipped browser && ! command -v chromium >/dev/null; then
+  packages+=(chromium)
+fi
+if ! skipped node && ! command -v npm >/dev/null; then
+  packages+=(nodejs npm)
+fi
+if ! command -v gcc >/dev/null; then
+  packages+=(gcc libc6-dev)
+fi
+if [ ${#packages[@]} -gt 0 ]; then
+  sudo=""
+  [ "$(id -u)" = 0 ] || sudo="sudo"
+  echo "installing ${packages[*]}"
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+fi
+if ! skipped node || ! skipped browser; then
+  (cd node && npm ci --silent --no-audit --no-fund)
+fi
