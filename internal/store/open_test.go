@@ -76,7 +76,7 @@ func TestFileIsPrivate(t *testing.T) {
 // Case 320: two nodes start on an empty database at once; there is one schema,
 // one key set and one administrator.
 func TestCase320TwoNodesStartAtOnce(t *testing.T) {
-	for name, url := range map[string]func(testing.TB) string{"sqlite": sqliteFile, "postgres": testkit.Database} {
+	for name, url := range map[string]func(testing.TB) string{"sqlite": sqliteFile, "postgres": testkit.Postgres} {
 		t.Run(name, func(t *testing.T) {
 			first := &bed{url: url(t), offset: newBed(t, "sqlite::memory:").offset}
 			var nodes [4]*Store
