@@ -96,7 +96,17 @@ func (t *Target) Flow(ctx context.Context) (Tokens, error) {
 	if err != nil {
 		return Tokens{}, err
 	}
+	return t.Redeem(ctx, code)
+}
+
+// Redeem turns a code into tokens.
+func (t *Target) Redeem(ctx context.Context, code string) (Tokens, error) {
 	return t.Token(ctx, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "code_verifier": {verifier}})
+}
+
+// Refresh asks for a successor.
+func (t *Target) Refresh(ctx context.Context, token string) (Tokens, error) {
+	return t.Token(ctx, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
 }
 
 // Token posts to the token endpoint.

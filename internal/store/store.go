@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,7 +45,8 @@ type Config struct {
 	MasterCheck []string
 	Now         func() time.Time
 	Log         *slog.Logger
-	// Poll is how often other processes' changes are looked for; 500 ms.
+	// Poll is how often other processes' changes are looked for; 100 ms on
+	// SQLite, 500 ms on PostgreSQL.
 	Poll time.Duration
 }
 
@@ -89,7 +91,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.poll <= 0 {
-		s.poll = 500 * time.Millisecond
+		s.poll = defaultPoll(c.Database)
 	}
 	s.cache = newCache()
 	if err := s.connect(ctx, c.Database); err != nil {
@@ -100,6 +102,15 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+// defaultPoll: on SQLite a poll is a read of the process's own memory, and the
+// command line that just made something expects it to be there.
+func defaultPoll(database string) time.Duration {
+	if strings.HasPrefix(database, "postgres") {
+		return 500 * time.Millisecond
+	}
+	return 100 * time.Millisecond
 }
 
 func (s *Store) start(ctx context.Context, masterCheck []string) error {

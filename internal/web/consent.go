@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -116,10 +117,11 @@ func (w *Web) postConsent(rw http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	switch w.checkForm(r, form.Get("form"), a.session, "consent", a.shown()...) {
-	case nil:
+	err := w.checkForm(r, form.Get("form"), a.session, "consent", a.shown()...)
+	switch {
+	case err == nil:
 		w.decide(rw, r, a, form)
-	case errStale:
+	case errors.Is(err, errStale):
 		w.askConsent(rw, r, a, true)
 	default:
 		w.forbidden(rw, r)

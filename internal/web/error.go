@@ -13,7 +13,7 @@ import (
 type errorView struct {
 	What, Why, Do string
 	Code          string // #error-code
-	Parameter     string // #error-detail names it
+	Parameter     string // #error-detail names it; "" when Detail does
 	Detail        string
 	Back          string // a path of ours that leads on
 	BackText      string
@@ -29,7 +29,10 @@ func (w *Web) Error(rw http.ResponseWriter, r *http.Request, e *oauth.Error) {
 		rw.Header().Set("Retry-After", "5")
 	}
 	view := explain(e)
-	view.Code, view.Parameter, view.Detail = e.Code, e.Parameter, e.Description
+	view.Code, view.Detail = e.Code, e.Description
+	if !strings.Contains(e.Description, e.Parameter) {
+		view.Parameter = e.Parameter
+	}
 	w.showError(rw, r, status, view)
 }
 

@@ -151,6 +151,7 @@ func (s *server) prepare(ctx context.Context) (*loadgen.Target, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
+	time.Sleep(time.Second) // until the server has seen what the commands made
 	browser, err := harness.OpenBrowser(target.URL)
 	if err != nil {
 		return nil, err
@@ -212,7 +213,7 @@ func measure(ctx context.Context, t *loadgen.Target, count, connections int) ([]
 		{"warm-up", func(ctx context.Context, _ int) error { _, err := t.Flow(ctx); return err }},
 		{"code flow", func(ctx context.Context, _ int) error { _, err := t.Flow(ctx); return err }},
 		{"refresh", func(ctx context.Context, i int) error {
-			tokens, err := t.Token(ctx, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh[i%connections]}})
+			tokens, err := t.Refresh(ctx, refresh[i%connections])
 			refresh[i%connections] = tokens.Refresh
 			return err
 		}},

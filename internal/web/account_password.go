@@ -1,0 +1,50 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/valetkey/valetkey/internal/login"
+)
+
+type passwordView struct {
+	Form     string
+	Username string
+	Problem  string
+	Errors   map[string]string
+	Done     bool
+}
+
+func (w *Web) showPassword(v *visit) {
+	w.renderPassword(v, http.StatusOK, passwordView{})
+}
+
+func (w *Web) renderPassword(v *visit, status int, view passwordView) {
+	view.Form, view.Username = w.token(v, "password"), v.user.Username
+	w.show(v, as{status: status}, "account_password", page{Title: "Change your password", Section: "password", D: view})
+}
+
+func (w *Web) postPassword(v *visit) {
+	err := w.Login.ChangePassword(v.r.Context(), v.rec, v.form.Get("current"), v.form.Get("new"), w.Address(v.r))
+	var invalid *login.Invalid
+	var slow *login.SlowDown
+	view := passwordView{Errors: map[string]string{}}
+	status := http.StatusUnprocessableEntity
+	switch {
+	case err == nil:
+		w.renderPassword(v, http.StatusOK, passwordView{Done: true})
+		return
+	case errors.As(err, &invalid):
+		view.Errors["new"] = sentence(invalid.Why)
+	case errors.As(err, &slow):
+		status = http.StatusTooManyRequests
+		v.rw.Header().Set("Retry-After", seconds(slow.RetryAfter))
+		view.Problem = "There were too many tries. Try again in " + inWords(slow.RetryAfter) + "."
+	case errors.Is(err, login.ErrWrong):
+		view.Errors["current"] = "That isn't your current password."
+	default:
+		w.fail(v.rw, v.r, err)
+		return
+	}
+	w.renderPassword(v, status, view)
+}

@@ -1,0 +1,60 @@
+package web
+
+import (
+	"time"
+
+	"github.com/valetkey/valetkey/internal/login"
+)
+
+type sessionsView struct {
+	Rows    []sessionRow
+	EndForm string
+	AllForm string
+}
+
+type sessionRow struct {
+	ID, Agent, Address string
+	At, Seen           time.Time
+	Here               bool
+}
+
+func (w *Web) showSessions(v *visit) {
+	sessions, err := w.Store.Sessions(v.r.Context(), v.user.Subject, w.Now())
+	if err != nil {
+		w.fail(v.rw, v.r, err)
+		return
+	}
+	view := sessionsView{EndForm: w.token(v, "session-end"), AllForm: w.token(v, "sessions-end")}
+	for _, s := range sessions {
+		row := sessionRow{ID: s.ID, Agent: s.UserAgent, Address: s.Address, At: s.AuthTime, Seen: s.SeenAt, Here: s.ID == v.rec.ID}
+		if row.Here {
+			view.Rows = append([]sessionRow{row}, view.Rows...)
+		} else {
+			view.Rows = append(view.Rows, row)
+		}
+	}
+	w.show(v, as{}, "account_sessions", page{Title: "Where you're signed in", Section: "sessions", D: view})
+}
+
+// endSession ends one session of this person; another's id does nothing.
+func (w *Web) endSession(v *visit) {
+	w.endSessions(v, func(s login.Record) bool { return s.ID == v.form.Get("id") })
+}
+
+func (w *Web) endOtherSessions(v *visit) {
+	w.endSessions(v, func(s login.Record) bool { return s.ID != v.rec.ID })
+}
+
+func (w *Web) endSessions(v *visit, which func(login.Record) bool) {
+	sessions, err := w.Store.Sessions(v.r.Context(), v.user.Subject, w.Now())
+	for _, s := range sessions {
+		if err == nil && which(s) {
+			err = w.Store.EndSession(v.r.Context(), s.ID, w.Now())
+		}
+	}
+	if err != nil {
+		w.fail(v.rw, v.r, err)
+		return
+	}
+	w.redirect(v.rw, v.r, "/account/sessions")
+}
