@@ -1,0 +1,155 @@
+// Package browser walks the pages in a real Chromium: the demo's whole story,
+// the portal, both colour schemes, phone width, the keyboard alone, and axe.
+package browser
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// demo is the demo's three programs on free ports.
+type demo struct {
+	server, app, api string
+	cmd              *exec.Cmd
+}
+
+func build(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "valetkey")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "../../cmd/valetkey")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return path
+}
+
+func free(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// startDemo runs `valetkey demo` and checks that it is ready within a second.
+func startDemo(t *testing.T) *demo {
+	t.Helper()
+	if strings.Contains(","+os.Getenv("TEST_SKIP")+",", ",browser,") {
+		t.Skip("TEST_SKIP leaves the browser out")
+	}
+	server, app, api := free(t), free(t), free(t)
+	_, port, _ := net.SplitHostPort(server)
+	d := &demo{server: "http://localhost:" + port, app: "http://" + app, api: "http://" + api}
+	d.cmd = exec.Command(build(t), "demo", "--listen", server, "--app-listen", app, "--api-listen", api)
+	var out bytes.Buffer
+	d.cmd.Stdout, d.cmd.Stderr = &out, &out
+	began := time.Now()
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = d.cmd.Process.Signal(os.Interrupt)
+		_ = d.cmd.Wait()
+		if s := out.String(); strings.Contains(s, "panic") || strings.Contains(s, "level=ERROR") {
+			t.Errorf("the demo complained: %s", s)
+		}
+	})
+	for time.Since(began) < 10*time.Second {
+		if resp, err := http.Get(d.api); err == nil {
+			_ = resp.Body.Close()
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("ready after %s", took)
+			}
+			return d
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("the demo didn't start: %s", out.String())
+	return nil
+}
+
+// open starts a Chromium that knows nothing.
+func open(t *testing.T) context.Context {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal("chromium is needed; `make test` installs it, TEST_SKIP=browser leaves it out")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-features", "PasswordManagerOnboarding,PasswordLeakDetection"),
+		chromedp.WindowSize(1280, 900))
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	ctx, late := context.WithTimeout(ctx, 2*time.Minute)
+	t.Cleanup(func() { late(); cancel(); stop() })
+	return ctx
+}
+
+// do runs actions and says where it went wrong.
+func do(t *testing.T, ctx context.Context, actions ...chromedp.Action) {
+	t.Helper()
+	for i, a := range actions {
+		step, cancel := context.WithTimeout(ctx, 15*time.Second)
+		err := chromedp.Run(step, a)
+		cancel()
+		if err != nil {
+			var where, text string
+			_ = chromedp.Run(ctx, chromedp.Location(&where), chromedp.Text("body", &text))
+			t.Fatalf("action %d at %s: %v\n%s", i, where, err, text)
+		}
+	}
+}
+
+// see waits until the page shows a text.
+func see(text string) chromedp.Action {
+	return chromedp.ActionFunc(func(ctx context.Context) error {
+		var body string
+		for {
+			if err := chromedp.Text("body", &body, chromedp.ByQuery).Do(ctx); err == nil && strings.Contains(body, text) {
+				return nil
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("no %q on the page:\n%s", text, body)
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	})
+}
+
+func click(selector string) chromedp.Action {
+	return chromedp.Tasks{chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery)}
+}
+
+// signIn fills the form in and submits it.
+func signIn(username, password string) chromedp.Action {
+	return chromedp.Tasks{
+		chromedp.WaitVisible("#login-form", chromedp.ByQuery),
+		chromedp.SetValue("#username", username, chromedp.ByQuery),
+		chromedp.SendKeys("#password", password, chromedp.ByQuery),
+		click("#login-submit"),
+	}
+}
+
+// shots is where pictures go: SHOTS names a folder, else they are checked and
+// thrown away.
+func shots(t *testing.T) string {
+	if dir := os.Getenv("SHOTS"); dir != "" {
+		return dir
+	}
+	return t.TempDir()
+}
