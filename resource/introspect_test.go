@@ -39,7 +39,8 @@ func (s *authServer) revoke(token string) {
 	s.inactive[token] = true
 }
 
-func TestOpaqueTokens(t *testing.T) {
+// Case 090 among others: an active refresh token is no access token.
+func Test090OpaqueTokens(t *testing.T) {
 	s, c := newAuthServer(t), &clock{}
 	api := s.api(t, c, introspecting)
 	tests := []struct {
@@ -101,9 +102,9 @@ func TestOddIntrospectionAnswers(t *testing.T) {
 	}
 }
 
-// Case 090's promise for opaque tokens: revoked is revoked, five seconds later
+// Revoked is revoked, five seconds later
 // at most; an answer is asked for once in that time, by however many.
-func Test090RevokedTokensDie(t *testing.T) {
+func TestRevokedTokensDie(t *testing.T) {
 	s, c := newAuthServer(t), &clock{}
 	api := s.api(t, c, introspecting)
 	token := s.grant("at_1", nil)

@@ -294,8 +294,8 @@ func mustJSON(t *testing.T, v any) []byte {
 	return data
 }
 
-// Case 134: no other kind of JWT that the server signs opens an API.
-func Test134OnlyAccessTokens(t *testing.T) {
+// Cases 090 and 134: no other kind of JWT that the server signs opens an API.
+func Test090And134OnlyAccessTokens(t *testing.T) {
 	s, c := newAuthServer(t), &clock{}
 	api := s.api(t, c)
 	for typ, want := range map[string]string{

@@ -121,7 +121,7 @@ func keyLife(cacheControl string) time.Duration {
 			return minKeyLife
 		case "max-age":
 			if n, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31); err == nil {
-				life = time.Duration(n) * time.Second //nolint:gosec // 31 bits
+				life = time.Duration(n) * time.Second
 			}
 		}
 	}

@@ -117,7 +117,7 @@ func plantDemo(ctx context.Context, srv *valetkey.Server, appURL string) (valetk
 			return valetkey.Client{}, err
 		}
 	}
-	return admin.CreateClient(ctx, valetkey.NewClient{ID: "saleswave", OwnerName: "grace", Metadata: oauth.Metadata{
+	return admin.CreateClient(ctx, valetkey.NewClient{ID: "saleswave", OwnerName: "grace", Verified: true, Metadata: oauth.Metadata{
 		Name: "Saleswave", Type: oauth.TypeWeb, RedirectURIs: []string{appURL + "/callback"}, HomepageURI: appURL,
 		Description: "The CRM that knows your customers' portfolios", Audience: "Sales teams",
 	}})

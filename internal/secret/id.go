@@ -3,6 +3,7 @@ package secret
 import (
 	"crypto/rand"
 	"encoding/base32"
+	"encoding/binary"
 	"time"
 )
 
@@ -20,10 +21,8 @@ func NewID() string {
 // characters sort as text in the order of their time.
 func NewIDAt(t time.Time) string {
 	var b [16]byte
-	ms := uint64(max(t.UnixMilli(), 0)) //nolint:gosec // not negative
-	for i := range 6 {
-		b[i] = byte(ms >> (40 - 8*i))
-	}
+	ms := uint64(max(t.UnixMilli(), 0))
+	binary.BigEndian.PutUint64(b[:8], ms<<16)
 	_, _ = rand.Read(b[6:])
 	return idText.EncodeToString(b[:])
 }

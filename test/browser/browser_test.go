@@ -89,60 +89,81 @@ func open(t *testing.T) context.Context {
 	if err != nil {
 		t.Fatal("chromium is needed; `make test` installs it, TEST_SKIP=browser leaves it out")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-features", "PasswordManagerOnboarding,PasswordLeakDetection"),
-		chromedp.WindowSize(1280, 900))
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1280, 900))
 	ctx, cancel := chromedp.NewContext(allocator)
-	ctx, late := context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(func() { late(); cancel(); stop() })
+	t.Cleanup(func() { cancel(); stop() })
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatal(err)
+	}
 	return ctx
 }
 
+type action = chromedp.Action[chromedp.Void]
+
+const patience = 15 * time.Second
+
 // do runs actions and says where it went wrong.
-func do(t *testing.T, ctx context.Context, actions ...chromedp.Action) {
+func do(t *testing.T, ctx context.Context, actions ...action) {
 	t.Helper()
 	for i, a := range actions {
-		step, cancel := context.WithTimeout(ctx, 15*time.Second)
-		err := chromedp.Run(step, a)
+		step, cancel := context.WithTimeout(ctx, patience)
+		err := chromedp.Do(step, a)
 		cancel()
 		if err != nil {
-			var where, text string
-			_ = chromedp.Run(ctx, chromedp.Location(&where), chromedp.Text("body", &text))
-			t.Fatalf("action %d at %s: %v\n%s", i, where, err, text)
+			t.Fatalf("action %d at %s: %v\n%s", i, get(t, ctx, chromedp.Location()), err, bodyText(t, ctx))
 		}
 	}
 }
 
+// get runs an action that has a value.
+func get[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
+	t.Helper()
+	step, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(step, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+const bodyScript = `document.body ? document.body.innerText : ""`
+
+func bodyText(t *testing.T, ctx context.Context) string {
+	t.Helper()
+	return get(t, ctx, chromedp.Evaluate[string](bodyScript))
+}
+
 // see waits until the page shows a text.
-func see(text string) chromedp.Action {
-	return chromedp.ActionFunc(func(ctx context.Context) error {
-		var body string
+func see(text string) action {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		for {
-			if err := chromedp.Text("body", &body, chromedp.ByQuery).Do(ctx); err == nil && strings.Contains(body, text) {
+			body, err := chromedp.Evaluate[string](bodyScript)(ctx, target)
+			if err == nil && strings.Contains(body, text) {
 				return nil
 			}
 			select {
 			case <-ctx.Done():
-				return fmt.Errorf("no %q on the page:\n%s", text, body)
+				return fmt.Errorf("no %q on the page", text)
 			case <-time.After(50 * time.Millisecond):
 			}
 		}
 	})
 }
 
-func click(selector string) chromedp.Action {
-	return chromedp.Tasks{chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery)}
+func visible(selector string) action { return chromedp.WaitVisible(chromedp.CSS(selector)) }
+
+func click(selector string) action {
+	return chromedp.Steps(visible(selector), chromedp.Click(chromedp.CSS(selector)))
 }
 
+func fill(selector, value string) action { return chromedp.SendKeys(chromedp.CSS(selector), value) }
+
 // signIn fills the form in and submits it.
-func signIn(username, password string) chromedp.Action {
-	return chromedp.Tasks{
-		chromedp.WaitVisible("#login-form", chromedp.ByQuery),
-		chromedp.SetValue("#username", username, chromedp.ByQuery),
-		chromedp.SendKeys("#password", password, chromedp.ByQuery),
-		click("#login-submit"),
-	}
+func signIn(username, password string) action {
+	return chromedp.Steps(visible("#login-form"), chromedp.SetValue(chromedp.CSS("#username"), username),
+		fill("#password", password), click("#login-submit"))
 }
 
 // shots is where pictures go: SHOTS names a folder, else they are checked and

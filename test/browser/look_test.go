@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
@@ -31,14 +32,9 @@ func look(t *testing.T, ctx context.Context, name string) {
 	t.Helper()
 	dir := shots(t)
 	for _, v := range views {
-		var picture []byte
-		var overflow int64
-		do(t, ctx,
-			chromedp.EmulateViewport(v.width, v.height),
-			emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: v.scheme}}),
-			chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &overflow),
-			chromedp.FullScreenshot(&picture, 100),
-		)
+		do(t, ctx, chromedp.EmulateViewport(v.width, v.height), prefer(v.scheme))
+		overflow := get(t, ctx, chromedp.Evaluate[int64](`document.documentElement.scrollWidth - document.documentElement.clientWidth`))
+		picture := get(t, ctx, chromedp.FullScreenshot(100))
 		if overflow > 0 {
 			t.Errorf("%s %s: %d pixels wider than the screen", name, v.name, overflow)
 		}
@@ -47,7 +43,17 @@ func look(t *testing.T, ctx context.Context, name string) {
 		}
 		axe(t, ctx, name+" "+v.name)
 	}
-	do(t, ctx, chromedp.EmulateViewport(1280, 900), emulation.SetEmulatedMedia())
+	do(t, ctx, chromedp.EmulateViewport(1280, 900), prefer("light"))
+}
+
+// prefer sets the colour scheme that the person prefers.
+func prefer(scheme string) action {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		return err
+	})
 }
 
 // violation is a finding of axe.
@@ -63,10 +69,10 @@ func axe(t *testing.T, ctx context.Context, where string) {
 	if err != nil {
 		t.Fatalf("axe-core is needed; `make test` installs it: %v", err)
 	}
-	var found string
-	do(t, ctx, chromedp.Evaluate(string(script), nil), chromedp.Evaluate(
-		`axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']}).then(r => JSON.stringify(r.violations.map(v => ({ID: v.id, Impact: v.impact, Help: v.help, Nodes: v.nodes.map(n => ({HTML: n.html, FailureSummary: n.failureSummary}))}))))`,
-		&found, chromedp.EvalAsValue, awaitPromise))
+	get(t, ctx, chromedp.Evaluate[any](string(script)+"; true"))
+	found := get(t, ctx, chromedp.Evaluate[string](`axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']})
+		.then(r => JSON.stringify(r.violations.map(v => ({ID: v.id, Impact: v.impact, Help: v.help,
+			Nodes: v.nodes.map(n => ({HTML: n.html, FailureSummary: n.failureSummary}))}))))`, chromedp.EvalAwaitPromise))
 	var violations []violation
 	if err := json.Unmarshal([]byte(found), &violations); err != nil {
 		t.Fatal(err)

@@ -10,12 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
-
-func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
 
 // TestStory: from Saleswave to the organizations, and what denying, expiry and
 // revoking do.
@@ -26,8 +23,8 @@ func TestStory(t *testing.T) {
 	// Deny first.
 	do(t, ctx, chromedp.Navigate(d.app), click("#connect"), see("Sign in"))
 	look(t, ctx, "login")
-	do(t, ctx, signIn("ada", "wrong password"), chromedp.WaitVisible("#login-form"), see("ada"))
-	do(t, ctx, signIn("ada", "analytical engine"), chromedp.WaitVisible("#consent-form"), see("See your organizations"), see("Saleswave"))
+	do(t, ctx, signIn("ada", "wrong password"), see("wrong"))
+	do(t, ctx, signIn("ada", "analytical engine"), visible("#consent-form"), see("See your organizations"), see("Saleswave"))
 	look(t, ctx, "consent")
 	do(t, ctx, click("#consent-deny"), see("You didn't allow it"))
 
@@ -40,9 +37,7 @@ func TestStory(t *testing.T) {
 		do(t, ctx, see(text))
 	}
 	look(t, ctx, "demo")
-	var body string
-	do(t, ctx, chromedp.Text("body", &body))
-	if strings.Contains(body, "analytical engine") {
+	if strings.Contains(bodyText(t, ctx), "analytical engine") {
 		t.Error("the app knows the password")
 	}
 
@@ -54,7 +49,14 @@ func TestStory(t *testing.T) {
 	look(t, ctx, "account")
 	do(t, ctx, chromedp.Navigate(d.server+"/account/apps"), see("Saleswave"))
 	look(t, ctx, "account-apps")
-	do(t, ctx, click("form[action*=revoke] button, button[name=revoke], .danger button, button.danger"), see("Saleswave"))
+	do(t, ctx, click("form[action='/account/apps/withdraw'] button"), see("No app may act for you"))
+
+	// What the app meets then.
+	do(t, ctx, chromedp.Navigate(d.app), click("#expire"), see("Saleswave's access has ended"), see("invalid_grant"), visible("#connect"))
+	look(t, ctx, "demo-ended")
+
+	// And when the app gives it back by itself.
+	do(t, ctx, click("#connect"), click("#consent-allow"), see("Analytical Engines Ltd"), click("#revoke"), see("Saleswave gave its access back"), visible("#connect"))
 }
 
 // TestPortal: make an account, register an app with a logo, see its secret once,
@@ -65,26 +67,26 @@ func TestPortal(t *testing.T) {
 	logo := filepath.Join(t.TempDir(), "logo.png")
 	writeLogo(t, logo)
 
-	do(t, ctx, chromedp.Navigate(d.server+"/signup"), chromedp.WaitVisible("#username"))
+	do(t, ctx, chromedp.Navigate(d.server+"/signup"), visible("#username"))
 	look(t, ctx, "signup")
 	do(t, ctx,
-		chromedp.SendKeys("#username", "hedy"), chromedp.SendKeys("[name=name]", "Hedy Lamarr"), chromedp.SendKeys("[name=email]", "hedy@example.com"),
-		chromedp.SendKeys("#password", "frequency hopping"), chromedp.Submit("#password"),
-		chromedp.Sleep(0), see("Hedy"),
+		fill("#username", "hedy"), fill("[name=name]", "Hedy Lamarr"), fill("[name=email]", "hedy@example.com"),
+		fill("#password", "frequency hopping"), chromedp.Submit(chromedp.CSS("#password")),
+		see("Hedy"),
 		chromedp.Navigate(d.server+"/developer"), see("app"))
 	look(t, ctx, "developer-empty")
-	do(t, ctx, chromedp.Navigate(d.server+"/developer/apps/new"), chromedp.WaitVisible("#app-form"))
+	do(t, ctx, chromedp.Navigate(d.server+"/developer/apps/new"), visible("#app-form"))
 	look(t, ctx, "developer-new")
 	do(t, ctx,
-		chromedp.SendKeys("#app-form [name=name]", "Torpedo Guidance"),
-		chromedp.SendKeys("#app-form [name=description]", "Keeps signals on course"),
-		chromedp.SendKeys("#app-form [name=homepage]", "https://torpedo.example"),
-		chromedp.SendKeys("#app-form [name=redirect_uris]", "https://torpedo.example/cb"),
-		chromedp.SetUploadFiles("#app-form [type=file]", []string{logo}),
-		chromedp.Submit("#app-form"), chromedp.WaitVisible("#client-secret"), see("Torpedo Guidance"))
+		fill("#app-form [name=name]", "Torpedo Guidance"),
+		fill("#app-form [name=description]", "Keeps signals on course"),
+		fill("#app-form [name=homepage]", "https://torpedo.example"),
+		fill("#callbacks", "https://torpedo.example/cb"),
+		chromedp.SetUploadFiles(chromedp.CSS("#app-form [type=file]"), []string{logo}),
+		chromedp.Submit(chromedp.CSS("#app-form")), visible("#client-secret"), see("Torpedo Guidance"))
 	look(t, ctx, "developer-secret")
-	var id, secret string
-	do(t, ctx, chromedp.Text("#client-id", &id), chromedp.Text("#client-secret", &secret))
+	id := get(t, ctx, chromedp.TextContent(chromedp.CSS("#client-id")))
+	secret := get(t, ctx, chromedp.TextContent(chromedp.CSS("#client-secret")))
 	if len(strings.TrimSpace(id)) < 16 || len(strings.TrimSpace(secret)) < 40 {
 		t.Fatalf("client id %q, secret %q", id, secret)
 	}
@@ -92,12 +94,10 @@ func TestPortal(t *testing.T) {
 
 	// A wrong callback address: a page that teaches, and the portal tells its owner.
 	do(t, ctx, chromedp.Navigate(d.server+"/authorize?response_type=code&client_id="+id+"&redirect_uri=https://torpedo.example/cb/&scope=openid&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"),
-		chromedp.WaitVisible("#error-page"))
+		visible("#error-page"))
 	look(t, ctx, "error")
 	do(t, ctx, chromedp.Navigate(d.server+"/developer/apps/"+id), see("https://torpedo.example/cb/"), see("trailing slash"))
-	var page string
-	do(t, ctx, chromedp.Text("body", &page))
-	if strings.Contains(page, strings.TrimSpace(secret)) {
+	if strings.Contains(bodyText(t, ctx), strings.TrimSpace(secret)) {
 		t.Error("the secret is shown twice")
 	}
 	look(t, ctx, "developer-app")
@@ -107,15 +107,13 @@ func TestPortal(t *testing.T) {
 func TestKeyboard(t *testing.T) {
 	d := startDemo(t)
 	ctx := open(t)
-	do(t, ctx, chromedp.Navigate(d.app), click("#connect"), chromedp.WaitVisible("#login-form"))
+	do(t, ctx, chromedp.Navigate(d.app), click("#connect"), visible("#login-form"))
 	tabTo(t, ctx, "username")
 	do(t, ctx, chromedp.KeyEvent("grace"))
 	tabTo(t, ctx, "password")
-	do(t, ctx, chromedp.KeyEvent("nanosecond wire"), chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible("#consent-form"))
+	do(t, ctx, chromedp.KeyEvent("nanosecond wire"), chromedp.KeyEvent(kb.Enter), visible("#consent-form"))
 	tabTo(t, ctx, "consent-allow")
-	var ring string
-	do(t, ctx, chromedp.Evaluate(`getComputedStyle(document.activeElement).outlineStyle`, &ring))
-	if ring == "none" {
+	if get(t, ctx, chromedp.Evaluate[string](`getComputedStyle(document.activeElement).outlineStyle`)) == "none" {
 		t.Error("the focus is invisible")
 	}
 	do(t, ctx, chromedp.KeyEvent(kb.Enter), see("Organizations of Grace Hopper"))
@@ -125,9 +123,7 @@ func TestKeyboard(t *testing.T) {
 func tabTo(t *testing.T, ctx context.Context, id string) {
 	t.Helper()
 	for range 30 {
-		var at string
-		do(t, ctx, chromedp.Evaluate(`document.activeElement ? document.activeElement.id : ""`, &at))
-		if at == id {
+		if get(t, ctx, chromedp.Evaluate[string](`document.activeElement ? document.activeElement.id : ""`)) == id {
 			return
 		}
 		do(t, ctx, chromedp.KeyEvent(kb.Tab))
