@@ -68,6 +68,7 @@ func (s *Server) trustedTarget(ctx context.Context, req Request) (*Client, strin
 		refusal = invalidRequest("redirect_uri is missing").about("redirect_uri")
 	}
 	s.problem(ctx, client, refusal, sent, client.RedirectURIs)
+	refusal.App = client.Name
 	return nil, "", refusal
 }
 

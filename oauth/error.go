@@ -10,6 +10,7 @@ type Error struct {
 	Code        string // from the spec's registry, e.g. "invalid_grant"
 	Description string // for the client's developer; safe to show
 	Parameter   string // the request parameter at fault, when there is one
+	App         string // the name of the app whose request it was, for a page
 	Cause       error  // for our log only, never sent
 
 	isNoted bool // the client's owner has been told, with more detail

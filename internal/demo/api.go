@@ -44,7 +44,7 @@ func listOrganizations(w http.ResponseWriter, r *http.Request) {
 	token := resource.FromContext(r.Context())
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	_ = json.NewEncoder(w).Encode(map[string]any{
-		"seen_by": token.ClientID, "on_behalf_of": token.Subject, "organizations": organizations,
-	})
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false) // it is read as JSON, never as HTML
+	_ = encoder.Encode(map[string]any{"seen_by": token.ClientID, "on_behalf_of": token.Subject, "organizations": organizations})
 }

@@ -67,6 +67,10 @@ func statusOf(e *oauth.Error) int {
 func explain(e *oauth.Error) errorView {
 	nothing := "Nothing was shared."
 	tell := "Go back and try again, or tell the app's makers."
+	app := "The app"
+	if e.App != "" {
+		app = e.App
+	}
 	switch {
 	case e.Code == oauth.CodeTemporarilyUnavailable:
 		return errorView{What: "The server is busy", Why: "It can't answer just now. " + nothing, Do: "Wait a few seconds and load this page again."}
@@ -77,7 +81,7 @@ func explain(e *oauth.Error) errorView {
 	case e.Parameter == "i":
 		return errorView{What: "This page can't be continued here", Why: "It was opened in another browser, or its address is incomplete. " + nothing, Do: "Go back to the app and start again. Cookies must be allowed for this site."}
 	case e.Parameter == "redirect_uri":
-		return errorView{What: "This app sent you to the wrong place", Why: "The app asked to send you to an address it hasn't registered. " + nothing, Do: tell}
+		return errorView{What: "This app sent you to the wrong place", Why: app + " asked to send you to an address it hasn't registered. " + nothing, Do: tell}
 	case e.Parameter == "client_id":
 		return errorView{What: "This app can't sign you in", Why: "It isn't known here, or it has been switched off. " + nothing, Do: tell}
 	case strings.HasPrefix(e.Parameter, "post_logout") || e.Parameter == "id_token_hint":

@@ -137,12 +137,14 @@ var noRedirects = &http.Client{CheckRedirect: func(*http.Request, []*http.Reques
 // until the server sends it elsewhere, or shows a page that is neither.
 func (b *Browser) SignIn(address, username, password string) (*Page, error) {
 	page, err := b.Get(address)
+	tried := false // a password once refused isn't tried again
 	for range maxHops {
 		if err != nil || page.Location != nil {
 			return page, err
 		}
 		switch {
-		case page.ByID("login-form") != nil && page.ByID("login-error") == nil:
+		case page.ByID("login-form") != nil && !tried:
+			tried = true
 			page, err = b.Submit(page, "login-form", "login-submit", url.Values{"username": {username}, "password": {password}})
 		case page.ByID("consent-form") != nil:
 			page, err = b.Submit(page, "consent-form", "consent-allow", nil)
