@@ -71,7 +71,7 @@ func (s *Server) newAccessToken(ctx context.Context, is issuance, now time.Time)
 type accessToken struct {
 	accessClaims
 	scopes []string // what is left of them
-	auth   Authorization
+	claims *ClaimsRequest
 	client *Client
 }
 
@@ -127,27 +127,26 @@ func (s *Server) liveAccessToken(ctx context.Context, token string) (*accessToke
 	case t.Epoch != 0 && t.Epoch != t.client.Epoch:
 		return nil, invalidToken("the access token has been revoked")
 	}
-	if revoked, err := s.Store.TokenRevoked(ctx, t.ID); err != nil {
-		return nil, err
-	} else if revoked {
-		return nil, invalidToken("the access token has been revoked")
-	}
 	return s.stillAuthorized(ctx, t)
 }
 
 func (s *Server) stillAuthorized(ctx context.Context, t *accessToken) (*accessToken, error) {
 	scopes, _ := parseScope(t.Scope)
 	if t.scopes = scopes; !t.person() {
-		return t, nil
+		revoked, err := s.Store.TokenRevoked(ctx, t.ID)
+		if err == nil && revoked {
+			err = invalidToken("the access token has been revoked")
+		}
+		return t, err
 	}
-	auth, err := s.Store.Authorization(ctx, t.authorizationID())
+	auth, err := s.Store.TokenAuthorization(ctx, t.authorizationID(), t.ID)
 	switch {
-	case errors.Is(err, ErrNotFound), err == nil && !auth.Live:
+	case errors.Is(err, ErrEnded):
 		return nil, invalidToken("the access token has been revoked")
 	case err != nil:
 		return nil, err
 	}
-	t.auth = auth
+	t.claims = auth.Claims
 	t.scopes = intersect(scopes, auth.Scopes)
 	return t, nil
 }

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 )
@@ -108,4 +109,18 @@ func (r *ClaimsRequest) scopesOf() []string {
 		}
 	}
 	return out
+}
+
+// Without is the request less the claims of one standard scope, for when that
+// scope was taken back.
+func (r *ClaimsRequest) Without(scope string) *ClaimsRequest {
+	if r == nil {
+		return nil
+	}
+	left := &ClaimsRequest{UserInfo: maps.Clone(r.UserInfo), IDToken: maps.Clone(r.IDToken)}
+	for _, name := range scopeClaims[scope] {
+		delete(left.UserInfo, name)
+		delete(left.IDToken, name)
+	}
+	return left
 }

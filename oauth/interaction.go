@@ -23,7 +23,8 @@ func (m LoginMark) newer(s Session) bool {
 	return s.ID != "" && (s.ID != m.SessionID || s.Logins > m.Count)
 }
 
-// Session is the browser's login, as far as the rules look at it.
+// Session is the browser's login, as far as the rules look at it. Whoever
+// brings one has just read it and seen that its user's epoch holds.
 type Session struct {
 	ID        string // sid
 	Subject   string

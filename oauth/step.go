@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -17,7 +16,7 @@ const (
 // for every return: it walks the steps in order. With prompt=none the first
 // needed step's error is the answer; OpenID Connect Core §3.1.2.6.
 func (s *Server) proceed(ctx context.Context, c *Client, in *Interaction, standing Standing) (Reply, error) {
-	standing, err := s.complete(ctx, c, in, standing)
+	standing, err := s.complete(ctx, c, standing)
 	if err != nil {
 		return nil, err
 	}
@@ -34,23 +33,14 @@ func (s *Server) proceed(ctx context.Context, c *Client, in *Interaction, standi
 }
 
 // complete adds to a standing what the steps look at: what was agreed before,
-// and the time. A session whose user is gone is no session.
-func (s *Server) complete(ctx context.Context, c *Client, in *Interaction, standing Standing) (Standing, error) {
+// and the time. A first-party client is not asked for consent, but its user may
+// have taken one back, which raised the epoch that its codes carry.
+func (s *Server) complete(ctx context.Context, c *Client, standing Standing) (Standing, error) {
 	standing.now = s.Now()
 	if standing.Session.ID == "" {
 		return standing, nil
 	}
-	epoch, err := s.Store.SubjectEpoch(ctx, standing.Session.Subject)
-	switch {
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrEnded), err == nil && epoch != standing.Session.UserEpoch:
-		standing.Session = Session{}
-		return standing, nil
-	case err != nil:
-		return standing, err
-	}
-	if c.FirstParty {
-		return standing, nil
-	}
+	var err error
 	standing.consent, err = s.Store.Consent(ctx, standing.Session.Subject, c.ID)
 	return standing, err
 }

@@ -15,9 +15,6 @@ type Store interface {
 	// included, from the same cache.
 	Catalog(ctx context.Context) (*Catalog, error)
 
-	// SubjectEpoch returns the epoch of a user who may act; ErrEnded for one
-	// who is disabled, ErrNotFound for one who isn't there.
-	SubjectEpoch(ctx context.Context, subject string) (int64, error)
 	// Consent returns what was agreed; the zero Consent when nothing ever was.
 	// A withdrawn consent has no scopes and a raised epoch.
 	Consent(ctx context.Context, subject, clientID string) (Consent, error)
@@ -32,6 +29,10 @@ type Store interface {
 	// Authorization returns the record with Live telling whether every epoch
 	// holds, its session stands (or it is offline) and it wasn't ended.
 	Authorization(ctx context.Context, id string) (Authorization, error)
+	// TokenAuthorization returns what is left of the authorization that a token hangs off:
+	// its Scopes and Claims and nothing else. ErrEnded: it isn't live, or the
+	// token was revoked by itself.
+	TokenAuthorization(ctx context.Context, id, tokenID string) (Authorization, error)
 	// Rotate moves a live authorization, whose generation is at most from,
 	// to generation from+1 and returns it as it then stands. ErrConflict: the
 	// generation is above from. ErrEnded: it isn't live, its seed is another,

@@ -23,8 +23,8 @@ func (s *Server) UserInfo(ctx context.Context, token string) (Claims, error) {
 		return nil, err
 	}
 	var wanted map[string]*ClaimRequest
-	if t.auth.Claims != nil {
-		wanted = t.auth.Claims.UserInfo
+	if t.claims != nil {
+		wanted = t.claims.UserInfo
 	}
 	claims := known.released(t.scopes, wanted)
 	claims["sub"] = t.Subject

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -67,7 +68,7 @@ func outcome(p *harness.Page) string {
 		base, _, _ := strings.Cut(p.Location.String(), "?")
 		return strings.TrimSpace(fmt.Sprintf("RED(%s) to %s state=%s", q.Get("error"), base, q.Get("state")))
 	case p.ByID("error-page") != nil:
-		parameter, _, _ := strings.Cut(p.TextOf("error-detail"), " ")
+		parameter := regexp.MustCompile(`[a-z]+_[a-z_]+`).FindString(p.TextOf("error-detail"))
 		return fmt.Sprintf("PAGE%d(%s %s)", p.Status, p.TextOf("error-code"), parameter)
 	}
 	return fmt.Sprintf("%d %s", p.Status, p.Text())

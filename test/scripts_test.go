@@ -98,6 +98,9 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 		page, err := of(ts).at(ts).Submit(of(ts).page, args[0], args[1], form(args[2:]))
 		of(ts).show(ts, page, err)
 	},
+	// submitscope SCOPE and withdraw CLIENT press the buttons of /account/apps.
+	"submitscope": func(ts *testscript.TestScript, _ bool, args []string) { of(ts).press(ts, "scope", args[0]) },
+	"withdraw":    func(ts *testscript.TestScript, _ bool, args []string) { of(ts).press(ts, "client", args[0]) },
 	// signin ADDRESS USER walks through sign-in and consent.
 	"signin": func(ts *testscript.TestScript, _ bool, args []string) {
 		page, err := of(ts).at(ts).SignIn(args[0], args[1], harness.Password)
@@ -168,6 +171,13 @@ func (c *conversation) at(ts *testscript.TestScript) *harness.Browser {
 		c.browser[c.who] = b
 	}
 	return c.browser[c.who]
+}
+
+// press submits the first form with a hidden field of this value; the one with
+// nothing but that field and the token, when it is the client.
+func (c *conversation) press(ts *testscript.TestScript, name, value string) {
+	page, err := c.at(ts).SubmitWith(c.page, name, value)
+	c.show(ts, page, err)
 }
 
 // show keeps a page, and what a redirect to an app carried.

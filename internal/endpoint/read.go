@@ -68,6 +68,9 @@ const codeTooLarge = "too_large"
 // refuseQuery: what belongs into a body must not stand in a URL, where logs
 // and histories keep it. RFC 6749 §2.3.1, RFC 9700 §4.3.2.
 func refuseQuery(r *http.Request) *oauth.Error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return invalid("the query is not well-formed", err)

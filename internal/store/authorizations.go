@@ -94,6 +94,17 @@ func authorization(c conn, id string) (oauth.Authorization, error) {
 	return scanAuthorization(c.row(`SELECT `+authorizationColumns+`, `+live+` FROM authorizations WHERE id = $1`, id))
 }
 
+// TokenAuthorization implements oauth.Store.
+func (s *Store) TokenAuthorization(ctx context.Context, id, tokenID string) (a oauth.Authorization, err error) {
+	err = s.read(ctx).row(`SELECT scopes, claims FROM authorizations WHERE id = $1 AND `+live+`
+		AND NOT EXISTS (SELECT 1 FROM revoked WHERE token_id = $2)`, id, tokenID).
+		Scan(intoList(&a.Scopes), intoJSON(&a.Claims))
+	if isNotFound(err) {
+		return a, oauth.ErrEnded
+	}
+	return a, s.mapped(ctx, err)
+}
+
 // rotateSQL moves a row whose generation is at most the presented one. After a
 // restore an authentic generation may be above the row's, which moves up to it.
 const rotateSQL = `UPDATE authorizations SET generation = $1, rotated_at = $2, refresh_until = $3,

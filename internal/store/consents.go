@@ -52,7 +52,7 @@ func merged(before, given oauth.Consent) oauth.Consent {
 	agreed := given
 	agreed.Epoch = max(before.Epoch, 1)
 	agreed.Scopes = slices.Clone(before.Scopes)
-	if len(before.Scopes) > 0 {
+	if !before.GrantedAt.IsZero() {
 		agreed.GrantedAt = before.GrantedAt
 	}
 	for _, name := range given.Scopes {
@@ -97,19 +97,24 @@ func (s *Store) NarrowConsent(ctx context.Context, subject, clientID, scope stri
 		if err != nil {
 			return err
 		}
-		return narrowAuthorizations(c, subject, clientID, epoch, drop)
+		return narrowAuthorizations(c, subject, clientID, scope, epoch)
 	})
 }
 
-func narrowAuthorizations(c conn, subject, clientID string, epoch int64, drop func([]string) []string) error {
+func narrowAuthorizations(c conn, subject, clientID, scope string, epoch int64) error {
 	unended, err := all(c, scanAuthorization, `SELECT `+authorizationColumns+`, TRUE FROM authorizations
 		WHERE subject = $1 AND client_id = $2 AND consent_epoch = $3 AND ended_at = 0`, subject, clientID, epoch-1)
 	if err != nil {
 		return err
 	}
 	for _, a := range unended {
-		if _, err := c.exec("UPDATE authorizations SET scopes = $1, consent_epoch = $2 WHERE id = $3",
-			join(drop(a.Scopes)), epoch, a.ID); err != nil {
+		claims, err := toJSON(a.Claims.Without(scope))
+		if err != nil {
+			return err
+		}
+		left := slices.DeleteFunc(a.Scopes, func(n string) bool { return n == scope })
+		if _, err := c.exec("UPDATE authorizations SET scopes = $1, claims = $2, consent_epoch = $3 WHERE id = $4",
+			join(left), claims, epoch, a.ID); err != nil {
 			return err
 		}
 	}
@@ -125,6 +130,9 @@ func raiseConsent(c conn, subject, clientID string, change func([]string) []stri
 	}
 	agreed.Subject, agreed.ClientID = subject, clientID
 	agreed.Scopes = change(agreed.Scopes)
+	if len(agreed.Scopes) == 0 {
+		agreed.GrantedAt = time.Time{} // withdrawn: asked again, even for nothing
+	}
 	agreed.Epoch++
 	agreed.UpdatedAt = at
 	return agreed.Epoch, putConsent(c, agreed)

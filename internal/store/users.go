@@ -19,7 +19,8 @@ func scanUser(r scanner) (u login.User, err error) {
 	return u, err
 }
 
-// SubjectEpoch implements oauth.Store.
+// SubjectEpoch returns the epoch of a user who may act; ErrEnded for one who
+// is disabled, ErrNotFound for one who isn't there.
 func (s *Store) SubjectEpoch(ctx context.Context, subject string) (int64, error) {
 	var epoch int64
 	var disabled bool

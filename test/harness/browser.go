@@ -148,6 +148,21 @@ func (b *Browser) Submit(p *Page, formID, buttonID string, change url.Values) (*
 	return b.do(http.MethodPost, action.String(), values)
 }
 
+// SubmitWith sends the first form that has a hidden field of this name and value.
+func (b *Browser) SubmitWith(p *Page, name, value string) (*Page, error) {
+	form := find(p.root, func(n *html.Node) bool {
+		return n.Data == "form" && find(n, func(f *html.Node) bool { return attr(f, "name") == name && attr(f, "value") == value }) != nil
+	})
+	if form == nil {
+		return nil, fmt.Errorf("%s has no form with %s=%s:\n%s", p.URL, name, value, p.Text())
+	}
+	action, err := p.URL.Parse(attr(form, "action"))
+	if err != nil {
+		return nil, err
+	}
+	return b.do(http.MethodPost, action.String(), fields(form, ""))
+}
+
 // ByID finds an element.
 func (p *Page) ByID(id string) *html.Node {
 	if p.root == nil {
