@@ -75,23 +75,31 @@ func NewMasterSecret() []byte { return seal.Generate() }
 
 // check judges what can be judged before anything is opened.
 func (c *Config) check() error {
-	u, err := url.Parse(c.Issuer)
-	switch {
-	case c.Issuer == "":
-		return errors.New("issuer is missing: the public address of the server, such as https://auth.example.com")
-	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-		return fmt.Errorf("issuer %q is not an address such as https://auth.example.com", c.Issuer)
-	case strings.HasSuffix(c.Issuer, "/"):
-		return fmt.Errorf("issuer %q must not end with a slash", c.Issuer)
-	case u.Path != "":
-		return fmt.Errorf("issuer %q must not have a path", c.Issuer)
-	case u.Scheme != "https" && (u.Scheme != "http" || !oauth.IsLoopbackHost(u.Hostname())):
-		return fmt.Errorf("issuer %q must use https; http is for a loopback host only", c.Issuer)
+	if err := CheckIssuer(c.Issuer); err != nil {
+		return fmt.Errorf("issuer: %w", err)
 	}
 	for _, s := range c.Scopes {
 		if !oauth.ValidScopeName(s.Name) {
 			return fmt.Errorf("scope %q is not a name of printable ASCII without space, quote or backslash", s.Name)
 		}
+	}
+	return nil
+}
+
+// CheckIssuer judges what Config.Issuer may be: RFC 8414 §2.
+func CheckIssuer(issuer string) error {
+	u, err := url.Parse(issuer)
+	switch {
+	case issuer == "":
+		return errors.New("it is missing: the public address of the server, such as https://auth.example.com")
+	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		return fmt.Errorf("%q is not an address such as https://auth.example.com", issuer)
+	case strings.HasSuffix(issuer, "/"):
+		return fmt.Errorf("%q must not end with a slash", issuer)
+	case u.Path != "":
+		return fmt.Errorf("%q must not have a path", issuer)
+	case u.Scheme != "https" && (u.Scheme != "http" || !oauth.IsLoopbackHost(u.Hostname())):
+		return fmt.Errorf("%q must use https; http is for a loopback host only", issuer)
 	}
 	return nil
 }

@@ -75,14 +75,11 @@ func (s *Server) triedMethod(given Credentials) (ClientAuth, string, error) {
 
 // triedNone: RFC 7591 §2, a public client names itself and proves nothing.
 func triedNone(given Credentials) (string, bool, *Error) {
-	id, password, header, malformed := basic(given)
-	switch {
-	case malformed != nil: // triedBasic reports it
-		return "", false, nil
-	case header:
+	id, password, header, malformed := basic(given) // triedBasic reports it
+	if header {
 		// A public client's Basic header with an empty secret counts as none:
 		// CONTRACT §4, decision 6.
-		return id, password == "", nil
+		return id, malformed == nil && password == "", nil
 	}
 	id = given.Request.Get("client_id")
 	return id, id != "" && given.Request.Get("client_secret") == "", nil

@@ -26,6 +26,7 @@ type entry struct {
 }
 
 var loaded struct {
+	args    []string // the command line
 	path    string
 	entries map[string]entry
 }
@@ -48,14 +49,18 @@ func (c configFile) BeforeResolve(ctx *kong.Context, trace *kong.Path) error {
 	return nil
 }
 
-// origin tells where the value of a key came from.
+// origin tells where the value of a key came from: the flag that was given,
+// else the variable, else the file.
 func (c configFile) origin(keys ...string) string {
 	for _, key := range keys {
-		if e, ok := loaded.entries[key]; ok && os.Getenv(variable(key)) == "" {
-			return fmt.Sprintf("%s:%d", loaded.path, e.line)
-		}
-		if os.Getenv(variable(key)) != "" {
+		e, inFile := loaded.entries[key]
+		switch {
+		case given(loaded.args, key):
+			return "--" + key
+		case os.Getenv(variable(key)) != "":
 			return variable(key)
+		case inFile:
+			return fmt.Sprintf("%s:%d", loaded.path, e.line)
 		}
 	}
 	return "--" + keys[0]
@@ -112,13 +117,19 @@ func asFlag(value any) any {
 }
 
 // parseConfig flattens nested keys with "-" and takes the sections of the seed
-// apart.
-func parseConfig(path string, content []byte, into *seed) (map[string]entry, error) {
+// apart. The library panics on some documents that nobody would write, such as
+// a scalar with an unknown tag where a list belongs; that is one line too.
+func parseConfig(path string, content []byte, into *seed) (entries map[string]entry, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			entries, err = nil, fmt.Errorf("%s: this is not YAML that can be understood", path)
+		}
+	}()
 	file, err := parser.ParseBytes(content, 0)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s", path, firstLine(err))
 	}
-	entries := map[string]entry{}
+	entries = map[string]entry{}
 	for _, doc := range file.Docs {
 		if doc.Body == nil {
 			continue

@@ -76,6 +76,7 @@ func run(ctx context.Context, args []string, c console) (code int) {
 	if err != nil {
 		return report(c, err)
 	}
+	loaded.args = args
 	parsed, err := parser.Parse(args)
 	if err != nil {
 		return report(c, usageError{cmds.explain(args, err)})

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/valetkey/valetkey"
@@ -17,6 +19,7 @@ type serveCmd struct{}
 // Run starts the server and returns when it was asked to stop and every
 // request under way has its answer.
 func (serveCmd) Run(ctx context.Context, s *Settings, c console) error {
+	tuneCollector()
 	config, err := s.server(c)
 	if err != nil {
 		return err
@@ -39,6 +42,14 @@ func (serveCmd) Run(ctx context.Context, s *Settings, c console) error {
 	}
 	err = serve(ctx, newHTTP(srv), listener)
 	return err
+}
+
+// tuneCollector trades some idle memory for CPU: what lives is a few MiB, so
+// collecting each time it doubles costs a fifth of a request. GOGC wins.
+func tuneCollector() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(250)
+	}
 }
 
 // greet prints where the server is, and the link for the first administrator.

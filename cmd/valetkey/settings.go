@@ -53,6 +53,7 @@ func (s *Settings) check() error {
 		{"log-format", s.LogFormat, oneOf("text", "json")},
 		{"database", s.Database, judgeDatabase},
 		{"listen", s.Listen, judgeListen},
+		{"issuer", s.Issuer, valetkey.CheckIssuer},
 	} {
 		if err := one.ok(one.value); err != nil {
 			return usageError{fmt.Errorf("%s: %s: %w", s.Config.origin(one.key), one.key, err)}

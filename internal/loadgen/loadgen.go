@@ -154,14 +154,14 @@ func (t *Target) Run(ctx context.Context, name string, count, connections int, d
 		return Result{}, err
 	}
 	latencies := make([]time.Duration, count)
-	started := time.Now() //nolint:forbidigo // measures
+	started := time.Now()
 	var failed error
 	var once sync.Once
 	var workers sync.WaitGroup
 	for w := range connections {
 		workers.Go(func() {
 			for i := w; i < count; i += connections {
-				begin := time.Now() //nolint:forbidigo // measures
+				begin := time.Now()
 				if err := do(ctx, i); err != nil {
 					once.Do(func() { failed = err })
 					return

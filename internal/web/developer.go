@@ -88,6 +88,7 @@ func typeInWords(t oauth.ClientType) string {
 		return "Phone, desktop or command line"
 	case oauth.TypeService:
 		return "Service without people"
+	case oauth.TypeWeb:
 	}
 	return "Web server"
 }

@@ -37,10 +37,10 @@ func golden(t *testing.T, name string, a answer) {
 	}
 	file := filepath.Join("testdata", name+".html")
 	if *update {
-		ok(t, os.WriteFile(file, []byte(text), 0o644)) //nolint:gosec // a test's data
+		ok(t, os.WriteFile(file, []byte(text), 0o644))
 		return
 	}
-	want, err := os.ReadFile(file) //nolint:gosec // a test's data
+	want, err := os.ReadFile(file)
 	ok(t, err)
 	if string(want) != text {
 		t.Errorf("%s differs from its golden file; look, then run with -update\n%s", name, text)

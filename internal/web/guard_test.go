@@ -133,7 +133,7 @@ func (h *house) state(t *testing.T, subject string) string {
 	ok(t, err)
 	connections, err := h.Store.Connections(ctx, subject)
 	ok(t, err)
-	return fmt.Sprint(len(sessions), client.Metadata, client.SecretHash, len(apps), user.Password, connections)
+	return fmt.Sprint(len(sessions), client.Metadata, string(client.SecretHash), len(apps), user.Password, connections)
 }
 
 // Case 300 for the portal: an app is nobody's business but its owner's.
@@ -147,8 +147,12 @@ func TestOwnership(t *testing.T) {
 		who, app string
 		get      int
 	}{
-		{"ada", "sales", 200}, {"bob", "sales", 404}, {"", "sales", 302},
-		{"ada", "operators", 404}, {"bob", "operators", 404}, {"ada", "nothing", 404},
+		{"ada", "sales", 200},
+		{"bob", "sales", 404},
+		{"", "sales", 302},
+		{"ada", "operators", 404},
+		{"bob", "operators", 404},
+		{"ada", "nothing", 404},
 	} {
 		v := h.visitor()
 		if row.who != "" {

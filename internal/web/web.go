@@ -24,7 +24,7 @@ import (
 	"github.com/valetkey/valetkey/oauth"
 )
 
-// Config is what the pages need. Name, Now, Log and Address have defaults.
+// Config is what the pages need. Name, Log and Address have defaults.
 type Config struct {
 	OAuth   *oauth.Server
 	Store   *store.Store
@@ -75,9 +75,6 @@ func New(c Config) (*Web, error) {
 func fillDefaults(c *Config) {
 	if c.Name == "" {
 		c.Name = "Valet Key"
-	}
-	if c.Now == nil {
-		c.Now = time.Now //nolint:forbidigo // the default clock
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -67,7 +67,7 @@ func Launch(c valetkey.Config) (*Server, error) {
 
 // Stop ends the server.
 func (s *Server) Stop() error {
-	return errors.Join(s.http.Close(), s.Server.Close())
+	return errors.Join(s.http.Close(), s.Close())
 }
 
 // Browser makes a new browser for this server.

@@ -97,7 +97,7 @@ func (s *server) start(ctx context.Context) error {
 	}
 	s.command = exec.CommandContext(ctx, s.binary, "serve")
 	s.command.Env, s.command.Stderr = s.environment, log
-	began := time.Now() //nolint:forbidigo // measures
+	began := time.Now()
 	if err := s.command.Start(); err != nil {
 		return err
 	}
