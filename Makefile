@@ -16,7 +16,7 @@ run: build
 
 # The demo again at each change of a Go file; templates are read at each request.
 dev:
-	go run ./tools/watch
+	go run ./internal/watch
 
 # The quick loop.
 check: build lint unit
@@ -43,7 +43,7 @@ bench:
 
 # docs/specs.md from the sections that comments name.
 specs:
-	go run ./tools/specs
+	go run ./internal/specs
 
 clean:
 	rm -rf bin

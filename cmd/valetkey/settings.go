@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -21,7 +22,7 @@ import (
 type Settings struct {
 	Config           configFile `help:"Configuration file (YAML)." placeholder:"FILE" env:"VALETKEY_CONFIG"`
 	Listen           string     `help:"Address to listen on." default:"127.0.0.1:8080" env:"VALETKEY_LISTEN"`
-	Issuer           string     `help:"Public address of the server." default:"http://localhost:8080" env:"VALETKEY_ISSUER"`
+	Issuer           string     `help:"Public address of the server; default: localhost at the port listened on." env:"VALETKEY_ISSUER"`
 	Database         string     `help:"sqlite:PATH or postgres://…; default: valetkey.db in the data folder." env:"VALETKEY_DATABASE"`
 	DataDir          string     `help:"Folder for the database and the master secret." default:"./data" env:"VALETKEY_DATA_DIR"`
 	MasterSecretFile string     `help:"Keys under which everything is sealed; default: master-secret in the data folder." env:"VALETKEY_MASTER_SECRET_FILE"`
@@ -47,6 +48,9 @@ type setting struct {
 
 // check judges values and names where a bad one came from.
 func (s *Settings) check() error {
+	if s.Issuer == "" {
+		s.Issuer = localIssuer(s.Listen, s.TLSCert != "")
+	}
 	for _, one := range []setting{
 		{"throttle", s.Throttle, oneOf("on", "off")},
 		{"log-level", s.LogLevel, oneOf("debug", "info", "warn", "error")},
@@ -64,6 +68,18 @@ func (s *Settings) check() error {
 	}
 	_, err := s.proxies()
 	return err
+}
+
+// localIssuer is where this machine's own browser finds the server.
+func localIssuer(listen string, secure bool) string {
+	_, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "http://localhost:8080" // listen's own judge says what is wrong
+	}
+	if secure {
+		return "https://localhost:" + port
+	}
+	return "http://localhost:" + port
 }
 
 func oneOf(allowed ...string) func(string) error {

@@ -47,12 +47,15 @@ func (p Proof) Subject() string { return p.user.Subject }
 // throttle, the proof, and whether the account may be used at all. It costs
 // the same time whether or not the account exists.
 func (s *Service) Authenticate(ctx context.Context, a Attempt) (Proof, error) {
-	account := Canonical(a.Username)
+	account, user, err := s.account(ctx, a)
+	if err != nil {
+		return Proof{}, err
+	}
 	done, err := s.Throttle.begin(account, a)
 	if err != nil {
 		return Proof{}, err
 	}
-	user, err := s.byPassword(ctx, account, a)
+	user, err = s.byPassword(ctx, user, a)
 	done(!errors.Is(err, ErrWrong), err == nil)
 	if err != nil {
 		return Proof{}, err
@@ -60,19 +63,40 @@ func (s *Service) Authenticate(ctx context.Context, a Attempt) (Proof, error) {
 	return Proof{user: user, acr: "1", amr: []string{"pwd"}, ok: true}, nil
 }
 
-func (s *Service) byPassword(ctx context.Context, account string, a Attempt) (User, error) {
+// maxUsername is longer than any username or email address can be.
+const maxUsername = 512
+
+// account finds whom a try is for before it is counted: by username and by
+// email there is one count. The zero User is nobody's; tries for that are
+// counted by what was written. A subject can't be written so as to count for
+// another, since no canonical name has a NUL.
+func (s *Service) account(ctx context.Context, a Attempt) (string, User, error) {
+	if len(a.Username) > maxUsername {
+		return "", User{}, nil // all together: what strangers make up takes no room
+	}
+	name := Canonical(a.Username)
+	if s.External != nil || name == "" {
+		return name, User{}, nil
+	}
+	user, err := s.find(ctx, name)
+	switch {
+	case errors.Is(err, oauth.ErrNotFound):
+		return name, User{}, nil
+	case err != nil:
+		return "", User{}, err
+	}
+	return "\x00" + user.Subject, user, nil
+}
+
+func (s *Service) byPassword(ctx context.Context, user User, a Attempt) (User, error) {
 	password := norm.NFKC.String(a.Password)
-	if !possiblePassword(password) || account == "" || len(a.Username) > 512 {
+	if !possiblePassword(password) || Canonical(a.Username) == "" || len(a.Username) > maxUsername {
 		return User{}, ErrWrong
 	}
 	if s.External != nil {
 		return s.byExternal(ctx, a, password)
 	}
-	user, err := s.find(ctx, account)
-	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
-		return User{}, err
-	}
-	if err != nil || user.Password == "" {
+	if user.Password == "" {
 		if err := s.Hasher.VerifyNothing(ctx, a.Address, password); err != nil {
 			return User{}, err
 		}
@@ -88,13 +112,15 @@ func (s *Service) byPassword(ctx context.Context, account string, a Attempt) (Us
 	return user, nil
 }
 
-// find looks a person up by username, else by email.
+// find looks a person up by username, else by email. It always asks for both,
+// so that the time doesn't tell which of them exists.
 func (s *Service) find(ctx context.Context, account string) (User, error) {
-	user, err := s.Store.UserByName(ctx, account)
+	byName, err := s.Store.UserByName(ctx, account)
+	byEmail, fault := s.Store.UserByEmail(ctx, account)
 	if errors.Is(err, oauth.ErrNotFound) {
-		return s.Store.UserByEmail(ctx, account)
+		return byEmail, fault
 	}
-	return user, err
+	return byName, err
 }
 
 // byExternal asks the embedder's users and keeps a row of ours for each who
