@@ -241,6 +241,9 @@ func ruleClaims(_ context.Context, _ *Server, _ *Client, req Request, into *Auth
 	if len(text) > 4096 || jose.Decode([]byte(text), &wanted) != nil {
 		return invalidRequest("claims is not a JSON object of at most 4096 characters with userinfo and id_token").about("claims")
 	}
+	if !reachable(wanted.IDToken["acr"]) {
+		return newError(CodeUnmetAuthentication, "no sign-in here reaches the acr that was asked for as essential").about("claims")
+	}
 	keepStandard(wanted.UserInfo)
 	keepStandard(wanted.IDToken)
 	if len(wanted.UserInfo)+len(wanted.IDToken) > 0 {
@@ -248,6 +251,15 @@ func ruleClaims(_ context.Context, _ *Server, _ *Client, req Request, into *Auth
 	}
 	return nil
 }
+
+// reachable: OpenID Connect Core §5.5.1.1, an essential acr that can't be had
+// is a failed authentication; a voluntary one is only a wish. There is one
+// factor, and acr 1 names it.
+func reachable(acr *ClaimRequest) bool {
+	return acr == nil || !acr.Essential || acr.allows(acrOneFactor)
+}
+
+const acrOneFactor = "1"
 
 // keepStandard drops claims that we don't have, so that they cost no room in
 // the sealed request.

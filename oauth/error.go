@@ -53,7 +53,7 @@ var (
 	ErrUnavailable = errors.New("storage is unavailable")
 )
 
-// The codes of RFC 6749 §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6,
+// The codes of RFC 6749 §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6 (and Unmet Authentication Requirements 1.0),
 // RFC 6750 §3.1, RFC 7009 §2.2.1, RFC 8707 §2, RFC 9101 §6 and RFC 7591 §3.2.2.
 const (
 	CodeInvalidRequest          = "invalid_request"
@@ -72,6 +72,7 @@ const (
 	CodeConsentRequired         = "consent_required"
 	CodeInteractionRequired     = "interaction_required"
 	CodeSelectionRequired       = "account_selection_required"
+	CodeUnmetAuthentication     = "unmet_authentication_requirements"
 	CodeRequestNotSupported     = "request_not_supported"
 	CodeRequestURINotSupported  = "request_uri_not_supported"
 	CodeRegistrationUnsupported = "registration_not_supported"

@@ -50,8 +50,11 @@ func endedGrant(reason string, cause error) *Error {
 // refreshIssuance reads what is asked of an authorization, before anything
 // changes: a request that is refused rotates nothing.
 func (s *Server) refreshIssuance(ctx context.Context, call *TokenCall, auth Authorization) (issuance, error) {
-	if !auth.Live || auth.ClientID != call.Client.ID {
+	switch {
+	case !auth.Live || auth.ClientID != call.Client.ID:
 		return issuance{}, endedGrant(auth.EndReason, nil)
+	case auth.Offline && !contains(auth.Scopes, ScopeOfflineAccess):
+		return issuance{}, endedGrant("the user took back access while away", nil)
 	}
 	scopes, err := narrowed(call.Request, auth.Scopes)
 	if err != nil {

@@ -72,7 +72,7 @@ func (s *Server) Metadata(ctx context.Context) (*ServerMetadata, error) {
 		GrantTypes: slices.Sorted(maps.Keys(s.Grants)), TokenAuthMethods: all, IntrospectionAuthMethods: secrets, RevocationAuthMethods: all,
 		ChallengeMethods: []string{"S256"}, SubjectTypes: []string{"public"}, IDTokenAlgs: idTokenAlgs,
 		Claims:     append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash"}, StandardClaims()...),
-		ClaimTypes: []string{"normal"}, ACRValues: []string{"1"}, Prompts: s.prompts(), Displays: []string{"page"}, UILocales: []string{"en"},
+		ClaimTypes: []string{"normal"}, ACRValues: []string{acrOneFactor}, Prompts: s.prompts(), Displays: []string{"page"}, UILocales: []string{"en"},
 		ClaimsParameter: true, ResponseIss: true,
 	}, nil
 }
