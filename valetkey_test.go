@@ -92,7 +92,7 @@ func TestConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, c := range map[string]valetkey.Config{
-		"it is missing":         {},
+		"it is missing":             {},
 		"must use https":            {Issuer: "http://auth.example"},
 		"must not end with a slash": {Issuer: "https://auth.example/"},
 		"must not have a path":      {Issuer: "https://auth.example/x"},
