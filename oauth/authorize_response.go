@@ -14,7 +14,7 @@ import (
 // respond ends an interaction well: what was agreed is remembered, and a code
 // goes to the client. RFC 6749 §4.1.2, RFC 9207 §2.
 func (s *Server) respond(ctx context.Context, c *Client, in *Interaction, st Standing) (Reply, error) {
-	granted, err := s.granted(ctx, in, st)
+	granted, err := s.granted(ctx, c, in, st)
 	if err != nil {
 		return nil, err
 	}
@@ -35,18 +35,16 @@ func (s *Server) respond(ctx context.Context, c *Client, in *Interaction, st Sta
 }
 
 // granted is what of the request the person let through: all of it, but for
-// optional scopes left unticked just now.
-func (s *Server) granted(ctx context.Context, in *Interaction, st Standing) ([]string, error) {
-	wanted := in.Request.wanted()
-	if st.Agreed == nil {
-		return wanted, nil
-	}
+// optional scopes left unticked just now, and for what the app may not ask for
+// any more, since minutes may have passed.
+func (s *Server) granted(ctx context.Context, c *Client, in *Interaction, st Standing) ([]string, error) {
 	catalog, err := s.Store.Catalog(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(wanted, func(name string) bool {
-		return catalog.Scopes[name].Optional && !contains(st.Agreed, name)
+	return slices.DeleteFunc(in.Request.wanted(), func(name string) bool {
+		unticked := st.Agreed != nil && catalog.Scopes[name].Optional && !contains(st.Agreed, name)
+		return unticked || contains(in.Request.Scopes, name) && !c.mayAsk(name, catalog)
 	}), nil
 }
 

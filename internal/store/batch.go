@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/valetkey/valetkey/oauth"
 )
@@ -50,7 +51,10 @@ func (s *Store) transaction(ctx context.Context, fn func(conn) error) error {
 	return err
 }
 
-const maxBatch = 128
+const (
+	maxBatch  = 128
+	maxYields = 8
+)
 
 // batcher is SQLite's one writer. A commit with synchronous=FULL costs as much
 // for a hundred members as for one, so what arrives during one commit shares
@@ -131,9 +135,12 @@ func (b *batcher) drain() {
 	}
 }
 
-// collect takes what waits, leaving out callers who have gone.
+// collect takes what waits, leaving out callers who have gone. Before it is
+// content it lets requests that are about to come run first: a commit costs as
+// much for one as for twenty.
 func (b *batcher) collect(first *member) []*member {
 	batch := make([]*member, 0, 16)
+	yields := maxYields
 	for m := first; ; {
 		if err := m.ctx.Err(); err != nil {
 			m.done <- err
@@ -143,10 +150,16 @@ func (b *batcher) collect(first *member) []*member {
 		if len(batch) == maxBatch {
 			return batch
 		}
-		select {
-		case m = <-b.queue:
-		default:
-			return batch
+		for m = nil; m == nil; {
+			select {
+			case m = <-b.queue:
+			default:
+				if yields == 0 {
+					return batch
+				}
+				yields--
+				runtime.Gosched()
+			}
 		}
 	}
 }
