@@ -52,6 +52,9 @@ type Config struct {
 	// Templates names a folder whose page templates are read at each request;
 	// for work on the pages.
 	Templates string
+	// OneOff is for a command that looks or changes and ends: no signing key is
+	// made and nothing runs beside it. It can't serve requests.
+	OneOff bool
 	// AccessLog writes a line for each request.
 	AccessLog bool
 
@@ -133,7 +136,7 @@ func (c *Config) keyring() (*seal.Keyring, error) {
 	case file == "" && sqlite:
 		file = filepath.Join(filepath.Dir(path), "master-secret")
 	case file == "":
-		return nil, errors.New("master-secret-file is missing: nodes on PostgreSQL share one, made by `valetkey secret > master-secret`")
+		return nil, errors.New("master-secret-file is missing: nodes on PostgreSQL share one, made by (umask 077; valetkey secret > master-secret)")
 	}
 	return readKeyring(file, sqlite)
 }

@@ -53,7 +53,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := st.Declare(ctx, c.Scopes, c.Resources); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	signing, err := keys.New(ctx, keys.Config{Store: st, Box: ring.Box("signing-key", ""), Now: c.Now, Log: c.Log})
+	signing, err := keys.New(ctx, keys.Config{Store: st, Box: ring.Box("signing-key", ""), Now: c.Now, Log: c.Log, OneOff: c.OneOff})
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
@@ -67,14 +67,17 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := s.route(c, ring); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	s.start()
+	s.start(c.OneOff)
 	return s, nil
 }
 
 // start runs what has no request to ride on.
-func (s *Server) start() {
+func (s *Server) start(oneOff bool) {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
+	if oneOff {
+		return
+	}
 	s.running.Go(func() { s.store.Run(ctx) })
 	s.running.Go(func() { s.keys.Run(ctx) })
 }

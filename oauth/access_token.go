@@ -14,19 +14,18 @@ import (
 // accessClaims are an access token's content: RFC 9068 §2.2 as a JWT, the same
 // in a sealed envelope when it is opaque.
 type accessClaims struct {
-	Issuer    string           `json:"iss"`
-	Subject   string           `json:"sub"`
-	Audience  jose.Audience    `json:"aud"`
-	ClientID  string           `json:"client_id"`
-	Expires   jose.NumericDate `json:"exp"`
-	IssuedAt  jose.NumericDate `json:"iat"`
-	ID        string           `json:"jti"`
-	Scope     string           `json:"scope,omitempty"`
-	AuthTime  jose.NumericDate `json:"auth_time,omitempty"`
-	ACR       string           `json:"acr,omitempty"`
-	AMR       []string         `json:"amr,omitempty"`
-	SessionID string           `json:"sid,omitempty"`
-	Epoch     int64            `json:"epoch,omitempty"` // the client's; only in opaque tokens without a person
+	Issuer   string           `json:"iss"`
+	Subject  string           `json:"sub"`
+	Audience jose.Audience    `json:"aud"`
+	ClientID string           `json:"client_id"`
+	Expires  jose.NumericDate `json:"exp"`
+	IssuedAt jose.NumericDate `json:"iat"`
+	ID       string           `json:"jti"`
+	Scope    string           `json:"scope,omitempty"`
+	AuthTime jose.NumericDate `json:"auth_time,omitempty"`
+	ACR      string           `json:"acr,omitempty"`
+	AMR      []string         `json:"amr,omitempty"`
+	Epoch    int64            `json:"epoch,omitempty"` // the client's, in its own tokens; a person's hang off their authorization
 }
 
 // clientSubject keeps the sub of a client's own tokens apart from every
@@ -47,12 +46,11 @@ func (s *Server) newAccessToken(ctx context.Context, is issuance, now time.Time)
 		ID: a.ID + "." + secret.NewID(), ACR: a.ACR, AMR: a.AMR,
 	}
 	if a.Subject == "" {
-		claims.Subject = clientSubject + is.client.ID
+		claims.Subject, claims.Epoch = clientSubject+is.client.ID, is.client.Epoch
 	} else {
 		claims.AuthTime = jose.NumericDate(a.AuthTime.Unix())
 	}
 	if is.client.TokenFormat == FormatOpaque {
-		claims.Epoch = is.client.Epoch
 		content, err := json.Marshal(claims)
 		return s.boxes.access.Seal(content, nil), err
 	}
@@ -104,7 +102,7 @@ func (s *Server) accessContent(ctx context.Context, token string) ([]byte, error
 	if strings.HasPrefix(token, "at_") {
 		return s.boxes.access.Open(token, nil)
 	}
-	content, _, err := jose.Verify(token, []string{"at+jwt"}, []jose.Alg{jose.ES256}, s.Keys.Public(ctx))
+	content, _, err := jose.Verify(token, []string{"at+jwt"}, []jose.Alg{jose.ES256}, s.ownKeys(ctx, token))
 	return content, err
 }
 
@@ -124,7 +122,7 @@ func (s *Server) liveAccessToken(ctx context.Context, token string) (*accessToke
 		return nil, invalidToken("the access token has been revoked")
 	case err != nil:
 		return nil, err
-	case t.Epoch != 0 && t.Epoch != t.client.Epoch:
+	case !t.person() && t.Epoch != t.client.Epoch:
 		return nil, invalidToken("the access token has been revoked")
 	}
 	return s.stillAuthorized(ctx, t)

@@ -14,13 +14,14 @@ import (
 // respond ends an interaction well: what was agreed is remembered, and a code
 // goes to the client. RFC 6749 §4.1.2, RFC 9207 §2.
 func (s *Server) respond(ctx context.Context, c *Client, in *Interaction, st Standing) (Reply, error) {
-	granted, err := s.granted(ctx, c, in, st)
+	granted, declined, err := s.granted(ctx, c, in, st)
 	if err != nil {
 		return nil, err
 	}
 	if st.Agreed != nil && !c.FirstParty {
 		st.consent, err = s.Store.Agree(ctx, Consent{
-			Subject: st.Session.Subject, ClientID: c.ID, Scopes: granted, SessionID: st.Session.ID, GrantedAt: s.Now(),
+			Subject: st.Session.Subject, ClientID: c.ID, Scopes: granted, Declined: declined,
+			SessionID: st.Session.ID, GrantedAt: s.Now(),
 		})
 		if err != nil {
 			return nil, err
@@ -35,17 +36,26 @@ func (s *Server) respond(ctx context.Context, c *Client, in *Interaction, st Sta
 }
 
 // granted is what of the request the person let through: all of it, but for
-// optional scopes left unticked just now, and for what the app may not ask for
-// any more, since minutes may have passed.
-func (s *Server) granted(ctx context.Context, c *Client, in *Interaction, st Standing) ([]string, error) {
+// optional scopes left unticked, now or when they were asked, and for what the
+// app may not ask for any more, since minutes may have passed.
+func (s *Server) granted(ctx context.Context, c *Client, in *Interaction, st Standing) (granted, declined []string, err error) {
 	catalog, err := s.Store.Catalog(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return slices.DeleteFunc(in.Request.wanted(), func(name string) bool {
-		unticked := st.Agreed != nil && catalog.Scopes[name].Optional && !contains(st.Agreed, name)
-		return unticked || contains(in.Request.Scopes, name) && !c.mayAsk(name, catalog)
-	}), nil
+	for _, name := range in.Request.wanted() {
+		unticked := contains(st.consent.Declined, name) && !c.FirstParty
+		if st.Agreed != nil {
+			unticked = catalog.Scopes[name].Optional && !contains(st.Agreed, name)
+		}
+		switch {
+		case unticked:
+			declined = append(declined, name)
+		case !contains(in.Request.Scopes, name) || c.mayAsk(name, catalog):
+			granted = append(granted, name)
+		}
+	}
+	return granted, declined, nil
 }
 
 // sealedCode is what a code carries, so that nothing is stored until it is

@@ -244,6 +244,9 @@ func ruleClaims(_ context.Context, _ *Server, _ *Client, req Request, into *Auth
 	if !reachable(wanted.IDToken["acr"]) {
 		return newError(CodeUnmetAuthentication, "no sign-in here reaches the acr that was asked for as essential").about("claims")
 	}
+	if err := onlySubject(wanted.IDToken["sub"], into); err != nil {
+		return err
+	}
 	keepStandard(wanted.UserInfo)
 	keepStandard(wanted.IDToken)
 	if len(wanted.UserInfo)+len(wanted.IDToken) > 0 {
@@ -260,6 +263,20 @@ func reachable(acr *ClaimRequest) bool {
 }
 
 const acrOneFactor = "1"
+
+// onlySubject: OpenID Connect Core §3.1.2.2, a sub asked for by value gets an
+// answer only when that user is the one signed in, as with id_token_hint.
+func onlySubject(sub *ClaimRequest, into *AuthorizationRequest) *Error {
+	if sub == nil || sub.Value == nil {
+		return nil
+	}
+	subject, _ := sub.Value.(string)
+	if subject == "" || into.HintSubject != "" && into.HintSubject != subject {
+		return invalidRequest("claims asks for another sub than id_token_hint, or for none").about("claims")
+	}
+	into.HintSubject = subject
+	return nil
+}
 
 // keepStandard drops claims that we don't have, so that they cost no room in
 // the sealed request.

@@ -34,6 +34,10 @@ func redeemClientCredentials(ctx context.Context, s *Server, call *TokenCall) (*
 		return nil, err
 	}
 	is := issuance{client: c, auth: Authorization{ID: secret.NewID(), ClientID: c.ID}, scopes: asked, resources: resources}
+	answer, fault := s.tokens(ctx, is)
+	if fault != nil {
+		return nil, fault
+	}
 	s.notify(ctx, Event{Kind: EventIssued, ClientID: c.ID, Scopes: asked, GrantType: GrantClientCredentials})
-	return s.tokens(ctx, is)
+	return answer, nil
 }

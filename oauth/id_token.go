@@ -70,6 +70,16 @@ func (s *Server) withClaims(ctx context.Context, content []byte, a *Authorizatio
 	return json.Marshal(all)
 }
 
+// ownKeys are those by which we accept a token that claims to be ours. Its kid
+// is a hint to look again whether another node has just made that key.
+func (s *Server) ownKeys(ctx context.Context, token string) []jose.PublicKey {
+	kid, _, err := jose.KeyID(token)
+	if err != nil {
+		return nil
+	}
+	return s.Keys.PublicFor(ctx, kid)
+}
+
 // openIDTokenHint verifies an ID token of ours, expired or not: OpenID Connect
 // Core §3.1.2.1, RP-Initiated Logout §4.
 func (s *Server) openIDTokenHint(ctx context.Context, token string) (idTokenClaims, error) {
@@ -78,7 +88,7 @@ func (s *Server) openIDTokenHint(ctx context.Context, token string) (idTokenClai
 	for i, a := range idTokenAlgs {
 		algs[i] = jose.Alg(a)
 	}
-	content, _, err := jose.Verify(token, []string{"JWT"}, algs, s.Keys.Public(ctx))
+	content, _, err := jose.Verify(token, []string{"JWT"}, algs, s.ownKeys(ctx, token))
 	if err != nil {
 		return claims, err
 	}

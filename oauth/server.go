@@ -38,7 +38,9 @@ type Server struct {
 // Keys gives signing keys and tells which we accept.
 type Keys interface {
 	Signer(ctx context.Context, alg jose.Alg) (*jose.PrivateKey, error)
-	Public(ctx context.Context) []jose.PublicKey
+	// PublicFor returns all that we accept, after another look when kid isn't
+	// among it.
+	PublicFor(ctx context.Context, kid string) []jose.PublicKey
 }
 
 // SecretVerifier checks a client secret that an operator chose; a slow hash

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -92,8 +93,9 @@ func needsConsent(c *Client, in *Interaction, st Standing) bool {
 	}
 }
 
-// remembers says whether all that is wanted was agreed before. A consent that
-// was withdrawn has no time at which it was given.
+// remembers says whether all that is wanted was agreed before, or was optional
+// and left unticked. A consent that was withdrawn has no time at which it was
+// given.
 func (st Standing) remembers(r *AuthorizationRequest) bool {
-	return !st.consent.GrantedAt.IsZero() && subset(r.wanted(), st.consent.Scopes)
+	return !st.consent.GrantedAt.IsZero() && subset(r.wanted(), slices.Concat(st.consent.Scopes, st.consent.Declined))
 }

@@ -58,6 +58,7 @@ type Consent struct {
 	Subject   string
 	ClientID  string
 	Scopes    []string
+	Declined  []string  // optional ones that were left unticked
 	SessionID string    // the session in which it was last given
 	Epoch     int64     // raised when it is withdrawn or narrowed; 0: never given
 	GrantedAt time.Time // zero when it was withdrawn

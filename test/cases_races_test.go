@@ -182,7 +182,7 @@ func TestRaces(t *testing.T) {
 // raceRedeem: 064, ONE(32); the client replayed its own code, so what the one
 // was given has ended: decision 4.
 func raceRedeem(t *testing.T, c *cluster, ada *harness.Browser) {
-	for range 15 {
+	for range 8 {
 		code := c.code(t, ada, nil)
 		all := together(contenders, func(int) *harness.Answer { return c.redeem(code) })
 		if got := answers(all); got["200"] != 1 || got["400 invalid_grant"] != contenders-1 {
@@ -225,7 +225,7 @@ func raceRedeemPublic(t *testing.T, c *cluster, ada *harness.Browser) {
 // and the same successor, and never are two live.
 func raceRefresh(t *testing.T, c *cluster, ada *harness.Browser) {
 	old := c.redeem(c.code(t, ada, nil)).String("refresh_token")
-	for range 15 {
+	for range 8 {
 		all := together(contenders, func(int) *harness.Answer { return c.refresh(old) })
 		if got := answers(all); got["200"] != contenders {
 			t.Fatalf("097, 098: %v", got)
@@ -251,7 +251,7 @@ func raceRefresh(t *testing.T, c *cluster, ada *harness.Browser) {
 // order, nothing is answered but tokens and invalid_grant, and at most one
 // refresh token is live in the end.
 func raceGenerations(t *testing.T, c *cluster, ada *harness.Browser) {
-	for range 15 {
+	for range 8 {
 		first := c.redeem(c.code(t, ada, nil)).String("refresh_token")
 		second := c.refresh(first).String("refresh_token")
 		all := together(contenders, func(i int) *harness.Answer { return c.refresh([]string{first, second}[i%2]) })

@@ -18,7 +18,7 @@ type serveCmd struct{}
 
 // Run starts the server and returns when it was asked to stop and every
 // request under way has its answer.
-func (serveCmd) Run(ctx context.Context, s *Settings, c console) error {
+func (serveCmd) Run(ctx context.Context, s *Settings, c console) (err error) {
 	tuneCollector()
 	config, err := s.server(c)
 	if err != nil {
@@ -40,8 +40,7 @@ func (serveCmd) Run(ctx context.Context, s *Settings, c console) error {
 	if err := greet(ctx, srv, c); err != nil {
 		return err
 	}
-	err = serve(ctx, newHTTP(srv), listener)
-	return err
+	return serve(ctx, newHTTP(srv), listener)
 }
 
 // tuneCollector trades some idle memory for CPU: what lives is a few MiB, so

@@ -189,5 +189,6 @@ func (s *Settings) open(ctx context.Context, c console) (*valetkey.Server, error
 	if s.LogLevel == "info" {
 		config.Log = slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
+	config.OneOff = true
 	return valetkey.New(ctx, config)
 }

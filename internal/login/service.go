@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/text/unicode/norm"
@@ -90,7 +91,7 @@ func (s *Service) account(ctx context.Context, a Attempt) (string, User, error) 
 
 func (s *Service) byPassword(ctx context.Context, user User, a Attempt) (User, error) {
 	password := norm.NFKC.String(a.Password)
-	if !possiblePassword(password) || Canonical(a.Username) == "" || len(a.Username) > maxUsername {
+	if !possiblePassword(password) || len(a.Username) > maxUsername || Canonical(a.Username) == "" {
 		return User{}, ErrWrong
 	}
 	if s.External != nil {
@@ -108,8 +109,18 @@ func (s *Service) byPassword(ctx context.Context, user User, a Attempt) (User, e
 		return User{}, err
 	case !ok || user.Disabled:
 		return User{}, ErrWrong
+	case secret.Outdated(user.Password):
+		s.rehash(ctx, user, a.Address, password)
 	}
 	return user, nil
+}
+
+// rehash replaces a hash that was imported or made with older costs. It may
+// wait for another time: nothing depends on it.
+func (s *Service) rehash(ctx context.Context, user User, address, password string) {
+	if phc, err := s.Hasher.Hash(ctx, address, password); err == nil {
+		_ = s.Store.Rehash(ctx, user.Subject, user.Password, phc)
+	}
 }
 
 // find looks a person up by username, else by email. It always asks for both,
@@ -123,12 +134,26 @@ func (s *Service) find(ctx context.Context, account string) (User, error) {
 	return byName, err
 }
 
+// validSubject: OpenID Connect Core §2, at most 255 ASCII characters. A colon is
+// kept for the subjects of clients, which no person may have.
+func validSubject(subject string) bool {
+	for i := range len(subject) {
+		if c := subject[i]; c <= 0x20 || c >= 0x7f || c == ':' {
+			return false
+		}
+	}
+	return subject != "" && len(subject) <= 255
+}
+
 // byExternal asks the embedder's users and keeps a row of ours for each who
 // signed in, so that epochs work for them too.
 func (s *Service) byExternal(ctx context.Context, a Attempt, password string) (User, error) {
 	subject, err := s.External.Authenticate(ctx, a.Username, password)
 	if err != nil {
 		return User{}, err
+	}
+	if !validSubject(subject) {
+		return User{}, fmt.Errorf("the user base answered the subject %q; one is 1 to 255 printable ASCII characters without colon or space", subject)
 	}
 	user, err := s.Store.User(ctx, subject)
 	if errors.Is(err, oauth.ErrNotFound) {

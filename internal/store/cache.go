@@ -17,7 +17,7 @@ const (
 
 // cache keeps clients and the catalog until something of their kind changes.
 // Every change raises a number in settings, in its own transaction; the poll
-// reads it twice a second and empties the cache when it has moved. Without a
+// reads it a few times a second and empties the cache when it has moved. Without a
 // successful poll for two seconds nothing in here is believed.
 type cache struct {
 	mu      sync.RWMutex

@@ -8,10 +8,10 @@ import (
 	"github.com/valetkey/valetkey/oauth"
 )
 
-const consentColumns = "subject, client_id, scopes, session_id, epoch, granted_at, updated_at"
+const consentColumns = "subject, client_id, scopes, declined, session_id, epoch, granted_at, updated_at"
 
 func scanConsent(r scanner) (c oauth.Consent, err error) {
-	err = r.Scan(&c.Subject, &c.ClientID, intoList(&c.Scopes), &c.SessionID, &c.Epoch,
+	err = r.Scan(&c.Subject, &c.ClientID, intoList(&c.Scopes), intoList(&c.Declined), &c.SessionID, &c.Epoch,
 		intoTime(&c.GrantedAt), intoTime(&c.UpdatedAt))
 	return c, err
 }
@@ -60,15 +60,20 @@ func merged(before, given oauth.Consent) oauth.Consent {
 			agreed.Scopes = append(agreed.Scopes, name)
 		}
 	}
+	agreed.Declined = slices.DeleteFunc(slices.Concat(before.Declined, given.Declined), func(name string) bool {
+		return slices.Contains(agreed.Scopes, name)
+	})
+	slices.Sort(agreed.Declined)
+	agreed.Declined = slices.Compact(agreed.Declined)
 	return agreed
 }
 
 func putConsent(c conn, v oauth.Consent) error {
 	_, err := c.exec(`INSERT INTO consents (`+consentColumns+`, last_used)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 0)
-		ON CONFLICT (subject, client_id) DO UPDATE SET scopes = excluded.scopes, session_id = excluded.session_id,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)
+		ON CONFLICT (subject, client_id) DO UPDATE SET scopes = excluded.scopes, declined = excluded.declined, session_id = excluded.session_id,
 			epoch = excluded.epoch, granted_at = excluded.granted_at, updated_at = excluded.updated_at`,
-		v.Subject, v.ClientID, join(v.Scopes), v.SessionID, v.Epoch, unix(v.GrantedAt), unix(v.UpdatedAt))
+		v.Subject, v.ClientID, join(v.Scopes), join(v.Declined), v.SessionID, v.Epoch, unix(v.GrantedAt), unix(v.UpdatedAt))
 	return err
 }
 
@@ -131,7 +136,7 @@ func raiseConsent(c conn, subject, clientID string, change func([]string) []stri
 	agreed.Subject, agreed.ClientID = subject, clientID
 	agreed.Scopes = change(agreed.Scopes)
 	if len(agreed.Scopes) == 0 {
-		agreed.GrantedAt = time.Time{} // withdrawn: asked again, even for nothing
+		agreed.GrantedAt, agreed.Declined = time.Time{}, nil // withdrawn: asked again, even for nothing
 	}
 	agreed.Epoch++
 	agreed.UpdatedAt = at

@@ -77,6 +77,7 @@ CREATE TABLE consents (
 	subject    TEXT NOT NULL,
 	client_id  TEXT NOT NULL,
 	scopes     TEXT NOT NULL,
+	declined   TEXT NOT NULL,
 	session_id TEXT NOT NULL,
 	epoch      BIGINT NOT NULL,
 	granted_at BIGINT NOT NULL,
