@@ -307,8 +307,12 @@ func Test020ScopeGoneMeanwhile(t *testing.T) {
 // and consent; the page that comes leads nowhere.
 func Test022EndedMeanwhile(t *testing.T) {
 	for _, operation := range [][]string{
-		{"disable-user", "ada"}, {"delete-user", "ada"}, {"set-password", "ada", "another good password"},
-		{"disable-client", "web"}, {"delete-client", "web"}, {"set-redirect", "web", "https://app.example/elsewhere"},
+		{"disable-user", "ada"},
+		{"delete-user", "ada"},
+		{"set-password", "ada", "another good password"},
+		{"disable-client", "web"},
+		{"delete-client", "web"},
+		{"set-redirect", "web", "https://app.example/elsewhere"},
 	} {
 		srv := start(t)
 		browser := srv.Browser(t)

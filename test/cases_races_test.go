@@ -336,7 +336,12 @@ var endings = []ending{
 	{name: "client switched off", end: operate("disable-client", "web"), undo: func(t *testing.T, c *cluster) {
 		operate("enable-client", "web")(t, c, nil)
 		withinASecond(t, "100", func() bool {
-			return c.refresh("rt_").String("error") == "invalid_grant" && c.refresh("rt_").String("error") == "invalid_grant"
+			for node := range c.clients {
+				if c.at(node, "/token", web, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"rt_"}}).String("error") != "invalid_grant" {
+					return false
+				}
+			}
+			return true
 		})
 	}},
 }

@@ -1,0 +1,97 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"time"
+)
+
+// SealInteraction makes the envelope that a page's URL carries, bound to one
+// browser.
+func (s *Server) SealInteraction(in *Interaction, browser string) (string, error) {
+	content, err := json.Marshal(in)
+	if err != nil {
+		return "", err
+	}
+	envelope := s.boxes.interaction.Seal(content, []byte(browser))
+	if len(envelope) > maxInteraction {
+		return "", invalidRequest("the request is too large for a URL; push it (PAR)")
+	}
+	return envelope, nil
+}
+
+const maxInteraction = 6 << 10
+
+// OpenInteraction opens the envelope in the browser that began it. An expired
+// interaction comes back beside an error that wraps ErrEnded, so that a page
+// can offer the way back.
+func (s *Server) OpenInteraction(_ context.Context, envelope, browser string) (*Interaction, error) {
+	content, err := s.boxes.interaction.Open(envelope, []byte(browser))
+	if err != nil {
+		return nil, invalidRequest("this page belongs to another browser, or its address is incomplete").about("i").because(err)
+	}
+	var in Interaction
+	if err := json.Unmarshal(content, &in); err != nil {
+		return nil, err
+	}
+	if s.Now().After(time.Unix(in.Began, 0).Add(s.InteractionLifetime)) {
+		return &in, invalidRequest("this page has been open for too long").because(ErrEnded)
+	}
+	return &in, nil
+}
+
+// BackToClient is the address that takes a person from a page that can't go
+// on back to the app, as a refusal; "" when the app is gone.
+func (s *Server) BackToClient(ctx context.Context, in *Interaction) (string, *Client) {
+	client, err := s.interactionClient(ctx, in)
+	if err != nil || in.Request.ResponseMode != "query" {
+		return "", client
+	}
+	return s.respondError(client, in, newError(CodeAccessDenied, "the sign-in was not finished in time")).Location(), client
+}
+
+// ConsentView is what a consent page shows.
+type ConsentView struct {
+	Client       *Client
+	Scopes       []Scope // asked for and not agreed before
+	Granted      []Scope // agreed before
+	RedirectHost string
+}
+
+// Describe tells a page what is being asked for.
+func (s *Server) Describe(ctx context.Context, in *Interaction, session Session) (ConsentView, error) {
+	client, err := s.interactionClient(ctx, in)
+	if err != nil {
+		return ConsentView{}, err
+	}
+	catalog, err := s.Store.Catalog(ctx)
+	if err != nil {
+		return ConsentView{}, err
+	}
+	consent, err := s.Store.Consent(ctx, session.Subject, client.ID)
+	if err != nil {
+		return ConsentView{}, err
+	}
+	view := ConsentView{Client: client, RedirectHost: hostOf(in.Request.RedirectURI)}
+	for _, name := range in.Request.wanted() {
+		if scope := catalog.Scopes[name]; contains(consent.Scopes, name) {
+			view.Granted = append(view.Granted, scope)
+		} else {
+			view.Scopes = append(view.Scopes, scope)
+		}
+	}
+	return view, nil
+}
+
+// hostOf is what a person recognises of a redirect URI.
+func hostOf(uri string) string {
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil:
+		return ""
+	case u.Host != "":
+		return u.Host
+	}
+	return u.Scheme
+}
