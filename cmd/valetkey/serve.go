@@ -44,10 +44,10 @@ func (serveCmd) Run(ctx context.Context, s *Settings, c console) (err error) {
 }
 
 // tuneCollector trades some idle memory for CPU: what lives is a few MiB, so
-// collecting each time it doubles costs a fifth of a request. GOGC wins.
+// collecting each time it doubles costs a tenth of a request. GOGC wins.
 func tuneCollector() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(250)
+		debug.SetGCPercent(200)
 	}
 }
 
