@@ -92,18 +92,30 @@ func Test205ForeignSignIn(t *testing.T) {
 	}
 	form := url.Values{"form": {hidden(t, page, "form")}, "username": {"bob"}, "password": {harness.Password}}
 	for name, header := range map[string][2]string{
-		"by Sec-Fetch-Site": {"Sec-Fetch-Site", "cross-site"},
-		"by a sibling site": {"Sec-Fetch-Site", "same-site"},
-		"by Origin":         {"Origin", "https://evil.example"},
-		"by Origin null":    {"Origin", "null"}, // the form token is the attacker's browser's
-		"by neither":        {"X-Nothing", "1"},
+		"by Sec-Fetch-Site":                 {"Sec-Fetch-Site", "cross-site"},
+		"by Sec-Fetch-Site, a sibling site": {"Sec-Fetch-Site", "same-site"},
+		"by Origin":                         {"Origin", "https://evil.example"},
+		"by Origin null":                    {"Origin", "null"}, // the form token decides
+		"by neither":                        {"X-Nothing", "1"},
 	} {
 		victim := srv.Browser(t)
-		victim.Header.Set(header[0], header[1])
-		page, err := victim.Post("/login", form)
-		if err != nil || page.Status != http.StatusForbidden || cookieOf(victim, "session") != "" {
-			t.Errorf("205 %s: %v %d, session %q", name, err, page.Status, cookieOf(victim, "session"))
+		page, err := victim.Get("/login") // it is known here
+		if err != nil {
+			t.Fatal(err)
 		}
+		victim.Header.Set(header[0], header[1])
+		tokens := []string{form.Get("form")}
+		if header[1] != "null" && header[0] != "X-Nothing" {
+			tokens = append(tokens, hidden(t, page, "form")) // not even with a token of its own
+		}
+		for _, token := range tokens {
+			form.Set("form", token)
+			page, err := victim.Post("/login", form)
+			if err != nil || page.Status != http.StatusForbidden || cookieOf(victim, "session") != "" {
+				t.Errorf("205 %s: %v %d, session %q", name, err, page.Status, cookieOf(victim, "session"))
+			}
+		}
+		form.Set("form", tokens[0])
 	}
 }
 
