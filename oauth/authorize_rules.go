@@ -231,12 +231,22 @@ func ruleIDTokenHint(ctx context.Context, s *Server, c *Client, req Request, int
 	return nil
 }
 
-// ruleClaims: OpenID Connect Core §5.5. Unknown members are ignored.
-func ruleClaims(_ context.Context, _ *Server, _ *Client, req Request, into *AuthorizationRequest) *Error {
+// ruleClaims: OpenID Connect Core §5.5. Unknown members are ignored, and so are
+// claims whose scope the app may not ask for: the parameter is no way around
+// its registration.
+func ruleClaims(ctx context.Context, s *Server, c *Client, req Request, into *AuthorizationRequest) *Error {
 	text := req.Get("claims")
 	if text == "" {
 		return nil
 	}
+	catalog, fault := s.Store.Catalog(ctx)
+	if fault != nil {
+		return AsError(fault)
+	}
+	return readClaims(text, func(scope string) bool { return c.mayAsk(scope, catalog) }, into)
+}
+
+func readClaims(text string, allowed func(scope string) bool, into *AuthorizationRequest) *Error {
 	var wanted ClaimsRequest
 	if len(text) > 4096 || jose.Decode([]byte(text), &wanted) != nil {
 		return invalidRequest("claims is not a JSON object of at most 4096 characters with userinfo and id_token").about("claims")
@@ -247,11 +257,7 @@ func ruleClaims(_ context.Context, _ *Server, _ *Client, req Request, into *Auth
 	if err := onlySubject(wanted.IDToken["sub"], into); err != nil {
 		return err
 	}
-	keepStandard(wanted.UserInfo)
-	keepStandard(wanted.IDToken)
-	if len(wanted.UserInfo)+len(wanted.IDToken) > 0 {
-		into.Claims = &wanted
-	}
+	into.Claims = wanted.kept(allowed)
 	return nil
 }
 
@@ -276,17 +282,6 @@ func onlySubject(sub *ClaimRequest, into *AuthorizationRequest) *Error {
 	}
 	into.HintSubject = subject
 	return nil
-}
-
-// keepStandard drops claims that we don't have, so that they cost no room in
-// the sealed request.
-func keepStandard(wanted map[string]*ClaimRequest) {
-	known := append(StandardClaims(), "sub", "acr", "auth_time")
-	for name := range wanted {
-		if !slices.Contains(known, name) {
-			delete(wanted, name)
-		}
-	}
 }
 
 // ruleLocales: OpenID Connect Core §3.1.2.1.

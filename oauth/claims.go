@@ -124,3 +124,23 @@ func (r *ClaimsRequest) Without(scope string) *ClaimsRequest {
 	}
 	return left
 }
+
+// kept is the request less what we don't have, so that it costs no room in the
+// sealed request, and less the claims of scopes that aren't allowed; nil when
+// nothing is left.
+func (r *ClaimsRequest) kept(allowed func(scope string) bool) *ClaimsRequest {
+	known := []string{"sub", "acr", "auth_time"}
+	for scope, names := range scopeClaims {
+		if allowed(scope) {
+			known = append(known, names...)
+		}
+	}
+	unknown := func(name string, _ *ClaimRequest) bool { return !slices.Contains(known, name) }
+	left := &ClaimsRequest{UserInfo: maps.Clone(r.UserInfo), IDToken: maps.Clone(r.IDToken)}
+	maps.DeleteFunc(left.UserInfo, unknown)
+	maps.DeleteFunc(left.IDToken, unknown)
+	if len(left.UserInfo)+len(left.IDToken) == 0 {
+		return nil
+	}
+	return left
+}

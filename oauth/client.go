@@ -94,6 +94,11 @@ func (c *Client) mayAsk(name string, catalog *Catalog) bool {
 	}
 }
 
+// stillMayAsk keeps those of names that mayAsk allows today.
+func (c *Client) stillMayAsk(names []string, catalog *Catalog) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !c.mayAsk(name, catalog) })
+}
+
 // scopes are the registered ones.
 func (c *Client) scopes() []string {
 	names, _ := parseScope(c.Scope)

@@ -56,7 +56,12 @@ func (s *Server) refreshIssuance(ctx context.Context, call *TokenCall, auth Auth
 	case auth.Offline && !contains(auth.Scopes, ScopeOfflineAccess):
 		return issuance{}, endedGrant("the user took back access while away", nil)
 	}
-	scopes, err := narrowed(call.Request, auth.Scopes)
+	catalog, fault := s.Store.Catalog(ctx)
+	if fault != nil {
+		return issuance{}, fault
+	}
+	// What the app may no longer ask for is not renewed either.
+	scopes, err := narrowed(call.Request, call.Client.stillMayAsk(auth.Scopes, catalog))
 	if err != nil {
 		return issuance{}, err
 	}
