@@ -30,7 +30,7 @@ const (
 //	service  client_credentials only
 //	first    first party, confidential
 //	api      the client of the resource https://api.example
-//	narrow   confidential, registered for openid, offline_access and PRODUCTION
+//	bounded  confidential, registered for openid, offline_access and PRODUCTION
 //	noref    confidential, without the refresh_token grant
 func Populate(srv *Server) error {
 	ctx, admin := context.Background(), srv.Admin()
@@ -75,7 +75,7 @@ func clients() []valetkey.NewClient {
 		web("other", "Other App", oauth.Metadata{RedirectURIs: []string{"https://other.example/cb", "https://other.example/q?x=1"}}),
 		web("noref", "No Refresh", oauth.Metadata{GrantTypes: []string{oauth.GrantAuthorizationCode}}),
 		first,
-		web("narrow", "Narrow App", oauth.Metadata{Scope: "openid offline_access PRODUCTION"}),
+		web("bounded", "Bounded App", oauth.Metadata{Scope: "openid offline_access PRODUCTION"}),
 		{ID: "spa", Metadata: oauth.Metadata{Name: "Browser App", Type: oauth.TypeSPA, RedirectURIs: []string{SPACallback}}},
 		{ID: "native", Metadata: oauth.Metadata{Name: "Command Line", Type: oauth.TypeNative, RedirectURIs: []string{"http://127.0.0.1/cb", "com.example.app:/cb"}}},
 		{ID: "service", Secret: Secret, Metadata: oauth.Metadata{Name: "Nightly Job", Type: oauth.TypeService, Scope: "orgs:read audit"}},
