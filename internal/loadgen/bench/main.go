@@ -22,8 +22,8 @@ import (
 )
 
 func main() {
-	count := flag.Int("n", 4000, "operations of each kind")
-	connections := flag.Int("c", 16, "connections")
+	count := flag.Int("n", 12000, "operations of each kind")
+	connections := flag.Int("c", 64, "connections")
 	database := flag.String("database", "", "sqlite:PATH or postgres://…; default SQLite in a temporary folder")
 	check := flag.Bool("check", false, "fail when a number is above its limit")
 	flag.Parse()
