@@ -85,9 +85,9 @@ func (s *Server) introspectRefresh(ctx context.Context, client *Client, token st
 	if err != nil {
 		return inactive(err)
 	}
-	behind := auth.Generation - int64(t.Generation)
-	redeemable := behind <= 0 || behind == 1 && s.Now().Sub(auth.RotatedAt) < grace(client)
-	if !auth.Live || !redeemable || !s.Now().Before(auth.RefreshUntil) || !sameSeed(t, auth) {
+	// A predecessor that would still get its successor again is not active: of a
+	// family one token is.
+	if !auth.Live || int64(t.Generation) < auth.Generation || !s.Now().Before(auth.RefreshUntil) || !sameSeed(t, auth) {
 		return &Introspection{}, nil
 	}
 	return &Introspection{

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"time"
 )
 
 // connect opens what Config.Database names. All SQL beyond this file and
@@ -53,7 +54,7 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 		return fmt.Errorf("open database %s: %w", path, err)
 	}
 	writes.SetMaxOpenConns(1)
-	if err := migrateSQLite(ctx, writes, s.now()); err != nil {
+	if err := patiently(ctx, func() error { return migrateSQLite(ctx, writes, s.now()) }); err != nil {
 		return errors.Join(fmt.Errorf("database %s: %w", path, err), writes.Close())
 	}
 	reads, err := sql.Open("sqlite", dsn+pragmas(true))
@@ -65,6 +66,23 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 	reads.SetMaxIdleConns(n)
 	s.useSQLite(newPool(reads, true), newPool(writes, true))
 	return nil
+}
+
+// patiently repeats the first use of a database while another process has it
+// locked: SQLite turns WAL on without regard to the busy timeout, so two that
+// start together may meet there.
+func patiently(ctx context.Context, do func() error) error {
+	for tries := 0; ; tries++ {
+		err := do()
+		if !isBusy(err) || tries == 100 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // createPrivate makes a new database file readable by its owner alone; SQLite

@@ -112,3 +112,9 @@ func conflictIfNone(err error) error {
 	}
 	return err
 }
+
+// isBusy: another process has the SQLite database locked just now.
+func isBusy(err error) bool {
+	var lite *sqlite.Error
+	return errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_BUSY
+}
