@@ -160,6 +160,9 @@ func (a *Admin) CreateClient(ctx context.Context, n NewClient) (Client, error) {
 		}
 		c.Owner = owner.Subject
 	}
+	if err := a.s.oauth.CheckSector(ctx, c); err != nil {
+		return Client{}, err
+	}
 	password, err := a.giveSecret(ctx, c, n.Secret)
 	if err != nil {
 		return Client{}, err
@@ -175,16 +178,14 @@ func (a *Admin) CreateClient(ctx context.Context, n NewClient) (Client, error) {
 
 func (a *Admin) giveSecret(ctx context.Context, c *oauth.Client, chosen string) (string, error) {
 	switch {
-	case !c.Confidential() && chosen != "":
-		return "", errors.New("a client without authentication has no secret; choose --auth-method client_secret_basic")
-	case !c.Confidential():
-		return "", nil
+	case !c.UsesSecret() && chosen != "":
+		return "", fmt.Errorf("a client of token_endpoint_auth_method %s has no secret; choose --auth-method client_secret_basic", c.AuthMethod)
 	case chosen == "":
-		made := secret.New().Reveal()
-		c.SecretHash = secret.Hash(made)
-		return made, nil
+		return a.s.oauth.GiveSecret(c)
 	case len(chosen) > 512:
 		return "", errors.New("the secret is longer than 512 characters")
+	case c.AuthMethod == oauth.AuthSecretJWT:
+		return chosen, a.s.oauth.SetSecret(c, chosen)
 	}
 	var err error
 	c.SecretPHC, err = a.s.login.Hasher.Hash(ctx, "", chosen)
@@ -231,13 +232,12 @@ func (a *Admin) UpdateClient(ctx context.Context, id string, change func(*Client
 	if invalid != nil {
 		return Client{}, invalid
 	}
-	c.FirstParty, c.Verified = wanted.FirstParty, wanted.Verified
-	c.SecretHash, c.SecretPHC, c.Owner, c.LogoID, c.Epoch, c.Disabled = old.SecretHash, old.SecretPHC, old.Owner, old.LogoID, old.Epoch, old.Disabled
-	c.CreatedAt, c.UpdatedAt = old.CreatedAt, a.s.oauth.Now()
-	// Another way to authenticate or another kind of program is another client
-	// to whoever holds its tokens.
-	ends := c.AuthMethod != old.AuthMethod || c.Type != old.Type
-	if err := a.s.store.UpdateClient(ctx, c, ends); err != nil {
+	if err := a.s.oauth.CheckSector(ctx, c); err != nil {
+		return Client{}, err
+	}
+	c.CopyStanding(old)
+	c.FirstParty, c.Verified, c.UpdatedAt = wanted.FirstParty, wanted.Verified, a.s.oauth.Now()
+	if err := a.s.store.UpdateClient(ctx, c, oauth.MustEnd(old, c)); err != nil {
 		return Client{}, err
 	}
 	if wanted.Disabled != old.Disabled {
@@ -276,15 +276,33 @@ func (a *Admin) RotateSecret(ctx context.Context, id, chosen string) (Client, er
 		return Client{}, fmt.Errorf("client %q: %w", id, err)
 	}
 	c := *old
-	c.SecretHash, c.SecretPHC = nil, ""
+	c.SecretHash, c.SecretPHC, c.SecretKey = nil, "", ""
 	password, err := a.giveSecret(ctx, &c, chosen)
 	if err != nil {
 		return Client{}, err
 	}
 	if password == "" {
-		return Client{}, errors.New("this client has no secret: its token_endpoint_auth_method is none")
+		return Client{}, fmt.Errorf("this client has no secret: its token_endpoint_auth_method is %s", c.AuthMethod)
 	}
-	return shown(&c, password), a.s.store.SetClientSecret(ctx, id, c.SecretHash, c.SecretPHC)
+	return shown(&c, password), a.s.store.SetClientSecret(ctx, id, c.SecretHash, c.SecretPHC, c.SecretKey)
+}
+
+// CreateInitialToken makes a token with which uses clients may register at
+// /register while that is open to holders of one; it is in the answer and
+// nowhere else.
+func (a *Admin) CreateInitialToken(ctx context.Context, note string, uses int64, life time.Duration) (oauth.InitialToken, string, error) {
+	row, token := a.s.oauth.NewInitialToken(note, uses, life)
+	return row, token, a.s.store.CreateInitialToken(ctx, row)
+}
+
+// InitialTokens lists those that were made and not deleted.
+func (a *Admin) InitialTokens(ctx context.Context) ([]oauth.InitialToken, error) {
+	return a.s.store.InitialTokens(ctx)
+}
+
+// DeleteInitialToken makes a token worth nothing.
+func (a *Admin) DeleteInitialToken(ctx context.Context, id string) error {
+	return a.s.store.DeleteInitialToken(ctx, id)
 }
 
 // CreateScope declares a scope; oauth.ErrConflict when there is one.

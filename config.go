@@ -2,6 +2,7 @@ package valetkey
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,6 +43,36 @@ type Config struct {
 	// Scopes and Resources are declared beside those in the database.
 	Scopes    []oauth.Scope
 	Resources []oauth.Resource
+
+	// Registration says who may register clients at /register: closed (the zero
+	// value), token or open. RegistrationProfile is the profile of those that
+	// can authenticate; empty is compatible.
+	Registration        oauth.RegistrationMode
+	RegistrationProfile oauth.Profile
+	// Documents says which https addresses are taken as client ids.
+	Documents oauth.DocumentPolicy
+	// TrustedIssuers may vouch for people by the JWT bearer grant.
+	TrustedIssuers []oauth.TrustedIssuer
+	// DPoPNonce makes clients put a nonce of ours into their DPoP proofs:
+	// RFC 9449 §8.
+	DPoPNonce bool
+
+	// MTLSURL is where Server.MTLS is reached from outside, such as
+	// https://auth.example.com:8443; it appears as mtls_endpoint_aliases.
+	MTLSURL string
+	// ClientCAs sign the certificates of clients that use tls_client_auth; nil:
+	// that method is not offered.
+	ClientCAs *x509.CertPool
+	// CertificateHeader is the header in which a trusted proxy hands on the
+	// certificate of a client: RFC 9440's Client-Cert, or one with a
+	// percent-encoded PEM as nginx writes it. Empty: none is read.
+	CertificateHeader string
+
+	// FetchAllowLoopback lets the server fetch from this machine, by http too:
+	// for tests and demos. FetchRoots are the authorities that sign what it
+	// fetches from; nil is the system's.
+	FetchAllowLoopback bool
+	FetchRoots         *x509.CertPool
 
 	// TrustedProxies may say by X-Forwarded-For where a request came from.
 	TrustedProxies []netip.Prefix

@@ -27,6 +27,7 @@ func (s *Server) route(c Config, ring *seal.Keyring) error {
 	}
 	protocol := &endpoint.Endpoints{
 		OAuth: s.oauth, Pages: pages, JWKS: s.keys.JWKS, Origins: s.store, Address: front.Address, Log: c.Log,
+		Certificates: front.ClientCertificates(c.CertificateHeader),
 	}
 	mux := http.NewServeMux()
 	protocol.Routes(mux)
@@ -34,7 +35,21 @@ func (s *Server) route(c Config, ring *seal.Keyring) error {
 	s.operations(mux)
 	front.Next = mux
 	s.handler = front
+	s.mtls = s.mtlsRoutes(front, protocol, c.MTLSURL)
 	return nil
+}
+
+// mtlsRoutes is the front of the other address, which has no pages: a cookie
+// would reach it, since ports don't keep cookies apart.
+func (s *Server) mtlsRoutes(front *endpoint.Front, protocol *endpoint.Endpoints, address string) http.Handler {
+	if address == "" {
+		return http.NotFoundHandler()
+	}
+	mux := http.NewServeMux()
+	protocol.MachineRoutes(mux)
+	other := *front
+	other.Issuer, other.Next = address, mux
+	return &other
 }
 
 // isOperation tells the paths that probes ask by address, not by name.

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/valetkey/valetkey/internal/fetch"
 	"github.com/valetkey/valetkey/internal/keys"
 	"github.com/valetkey/valetkey/internal/login"
 	"github.com/valetkey/valetkey/internal/secret"
@@ -27,6 +28,7 @@ type Server struct {
 	Issuer string
 
 	handler http.Handler
+	mtls    http.Handler
 	store   *store.Store
 	login   *login.Service
 	oauth   *oauth.Server
@@ -63,6 +65,10 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.oauth = oauth.New(oauth.Server{
 		Issuer: c.Issuer, Store: st, Keys: signing, Users: s.login, Secret: secret.NewCache(hasher, 10_000), Seal: ring, Now: c.Now,
 		Notify: s.notify(c), Signup: c.Signup && c.Users == nil, AccessLifetime: c.AccessLifetime,
+		Outbound:  fetch.New(fetch.Config{AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots}),
+		Directory: s.login, Registration: c.Registration, RegistrationProfile: c.RegistrationProfile, Documents: c.Documents,
+		TrustedIssuers: c.TrustedIssuers, DPoPNonce: c.DPoPNonce, MTLSURL: c.MTLSURL, ClientCAs: c.ClientCAs,
+		CertificateHeader: c.CertificateHeader != "", Log: c.Log,
 	})
 	if err := s.route(c, ring); err != nil {
 		return nil, errors.Join(err, st.Close())
@@ -80,10 +86,16 @@ func (s *Server) start(oneOff bool) {
 	}
 	s.running.Go(func() { s.store.Run(ctx) })
 	s.running.Go(func() { s.keys.Run(ctx) })
+	s.running.Go(func() { s.oauth.Run(ctx) })
 }
 
 // ServeHTTP answers every path of the server.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// MTLS answers the endpoints that programs call, for a TLS listener that asks
+// for client certificates (tls.RequestClientCert) at Config.MTLSURL: RFC 8705
+// §5. It has no pages.
+func (s *Server) MTLS() http.Handler { return s.mtls }
 
 // Close writes what is waiting and closes the database. No request may be
 // under way.

@@ -25,7 +25,10 @@ type accessClaims struct {
 	AuthTime jose.NumericDate `json:"auth_time,omitempty"`
 	ACR      string           `json:"acr,omitempty"`
 	AMR      []string         `json:"amr,omitempty"`
-	Epoch    int64            `json:"epoch,omitempty"` // the client's, in its own tokens; a person's hang off their authorization
+	Epoch    int64            `json:"epoch,omitempty"` // the client's, in its own tokens and those it got by exchange; a person's hang off their authorization
+
+	Confirmation *Confirmation   `json:"cnf,omitempty"`
+	Actor        json.RawMessage `json:"act,omitempty"`
 }
 
 // clientSubject keeps the sub of a client's own tokens apart from every
@@ -33,22 +36,26 @@ type accessClaims struct {
 const clientSubject = "client:"
 
 // newAccessToken: the jti names the authorization that the token hangs off.
-func (s *Server) newAccessToken(ctx context.Context, is issuance, now time.Time) (string, error) {
+func (s *Server) newAccessToken(ctx context.Context, is issuance, now, expires time.Time) (string, error) {
 	catalog, err := s.Store.Catalog(ctx)
 	if err != nil {
 		return "", err
 	}
 	a := &is.auth
 	claims := accessClaims{
-		Issuer: s.Issuer, Subject: a.Subject, ClientID: is.client.ID, Scope: joinScope(is.scopes),
+		Issuer: s.Issuer, Subject: is.subject, ClientID: is.client.ID, Scope: joinScope(is.scopes),
 		Audience: catalog.audience(s.Issuer, is.resources, is.scopes),
-		Expires:  jose.NumericDate(now.Add(s.AccessLifetime).Unix()), IssuedAt: jose.NumericDate(now.Unix()),
-		ID: a.ID + "." + secret.NewID(), ACR: a.ACR, AMR: a.AMR,
+		Expires:  jose.NumericDate(expires.Unix()), IssuedAt: jose.NumericDate(now.Unix()),
+		ID: a.ID + "." + secret.NewID(), ACR: a.ACR, AMR: a.AMR, Confirmation: is.sender.cnf(), Actor: is.act,
 	}
-	if a.Subject == "" {
+	switch {
+	case a.Subject == "":
 		claims.Subject, claims.Epoch = clientSubject+is.client.ID, is.client.Epoch
-	} else {
+	case !a.AuthTime.IsZero():
 		claims.AuthTime = jose.NumericDate(a.AuthTime.Unix())
+	}
+	if a.ClientID != is.client.ID { // by exchange
+		claims.Epoch = is.client.Epoch
 	}
 	if is.client.TokenFormat == FormatOpaque {
 		content, err := json.Marshal(claims)
@@ -68,9 +75,10 @@ func (s *Server) newAccessToken(ctx context.Context, is issuance, now time.Time)
 // accessToken is a token that was found good, with the record it hangs off.
 type accessToken struct {
 	accessClaims
-	scopes []string // what is left of them
-	claims *ClaimsRequest
-	client *Client
+	scopes  []string // what is left of them
+	claims  *ClaimsRequest
+	client  *Client
+	subject string // the person's own; Subject may be pairwise
 }
 
 // person says whether the token acts for somebody and not for the client itself.
@@ -122,7 +130,7 @@ func (s *Server) liveAccessToken(ctx context.Context, token string) (*accessToke
 		return nil, invalidToken("the access token has been revoked")
 	case err != nil:
 		return nil, err
-	case !t.person() && t.Epoch != t.client.Epoch:
+	case t.Epoch != t.client.Epoch && (t.Epoch != 0 || !t.person()):
 		return nil, invalidToken("the access token has been revoked")
 	}
 	return s.stillAuthorized(ctx, t)
@@ -146,5 +154,10 @@ func (s *Server) stillAuthorized(ctx context.Context, t *accessToken) (*accessTo
 	}
 	t.claims = auth.Claims
 	t.scopes = intersect(scopes, auth.Scopes)
+	if t.subject = t.Subject; t.client.pairwise() {
+		whole, err := s.Store.Authorization(ctx, t.authorizationID())
+		t.subject = whole.Subject
+		return t, err
+	}
 	return t, nil
 }

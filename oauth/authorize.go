@@ -9,15 +9,45 @@ import (
 // Core §3.1.2. An error it returns is for a page; every other refusal is a
 // Response to the client.
 func (s *Server) Authorize(ctx context.Context, req Request, standing Standing) (Reply, error) {
-	client, target, err := s.trustedTarget(ctx, req)
+	client, err := s.requestingClient(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	in := s.newInteraction(client, req, target, standing)
-	if err := s.authorizationRules(ctx, client, req, &in.Request); err != nil {
-		return s.refuse(ctx, client, in, err)
+	in, refused, err := s.interactionOf(ctx, client, req, standing)
+	switch {
+	case err != nil:
+		return nil, err
+	case refused != nil:
+		return s.refuse(ctx, client, in, refused)
 	}
 	return s.proceed(ctx, client, in, standing)
+}
+
+// interactionOf reads a request in whichever way it came: pushed, in a request
+// object, or as plain parameters. err is for a page; refused is for the client,
+// and in then says where that is.
+func (s *Server) interactionOf(ctx context.Context, c *Client, req Request, standing Standing) (in *Interaction, refused *Error, err error) {
+	if handle, pushed := pushedHandle(req); pushed {
+		in, err = s.pushedInteraction(ctx, c, handle)
+		if err == nil {
+			in.Began, in.Login = s.Now().Unix(), markOf(standing.Session)
+		}
+		return in, nil, err
+	}
+	opened, signed, refused := s.openRequestObject(ctx, c, req)
+	if refused != nil {
+		opened = req // RFC 9101 §6.1 names no other target than the outer one
+	}
+	target, err := s.trustedTarget(ctx, c, opened, refused)
+	if err != nil {
+		return nil, nil, err
+	}
+	in = s.newInteraction(c, opened, target, standing)
+	if refused == nil {
+		in.Request.signed = signed
+		refused = s.authorizationRules(ctx, c, opened, &in.Request)
+	}
+	return in, refused, nil
 }
 
 // newInteraction holds what may be trusted before the rules have run.
@@ -43,33 +73,44 @@ func (s *Server) Deny(ctx context.Context, in *Interaction, standing Standing) (
 	if err != nil {
 		return nil, err
 	}
+	switch {
+	case in.Device != "":
+		err = s.decideDevice(ctx, in, DeviceDenied, nil)
+	case in.Pushed != "":
+		err = s.spendPushed(ctx, in)
+	}
+	if err != nil {
+		return nil, err
+	}
 	s.notify(ctx, Event{Kind: EventDenied, ClientID: client.ID, Subject: standing.Session.Subject, Scopes: in.Request.Scopes})
-	return s.respondError(client, in, newError(CodeAccessDenied, "the user did not allow it")), nil
+	if in.Device != "" {
+		return &DeviceDone{Client: client}, nil
+	}
+	return s.respondError(ctx, client, in, newError(CodeAccessDenied, "the user did not allow it"))
 }
 
 func markOf(s Session) LoginMark { return LoginMark{SessionID: s.ID, Count: s.Logins} }
 
 // trustedTarget decides where a response may go. Until it has succeeded an
 // error is a page and never a redirect: RFC 6749 §4.1.2.1, RFC 9700 §4.11.2.
-func (s *Server) trustedTarget(ctx context.Context, req Request) (*Client, string, error) {
-	client, err := s.requestingClient(ctx, req)
-	if err != nil {
-		return nil, "", err
-	}
+// because is what else is wrong, shown when no target was named at all.
+func (s *Server) trustedTarget(ctx context.Context, client *Client, req Request, because *Error) (string, error) {
 	sent := req.Get("redirect_uri")
 	if _, registered := client.redirect(sent); registered && !req.twice("redirect_uri") {
-		return client, sent, nil
+		return sent, nil
 	}
 	refusal := invalidRequest("redirect_uri is not one that this app registered").about("redirect_uri")
 	switch {
 	case req.twice("redirect_uri"):
 		refusal = invalidRequest("redirect_uri was sent more than once").about("redirect_uri")
+	case sent == "" && because != nil:
+		refusal = because
 	case sent == "":
 		refusal = invalidRequest("redirect_uri is missing").about("redirect_uri")
 	}
 	s.problem(ctx, client, refusal, sent, client.RedirectURIs)
 	refusal.App = client.Name
-	return nil, "", refusal
+	return "", refusal
 }
 
 func (s *Server) requestingClient(ctx context.Context, req Request) (*Client, error) {
@@ -80,7 +121,7 @@ func (s *Server) requestingClient(ctx context.Context, req Request) (*Client, er
 	case id == "":
 		return nil, invalidRequest("client_id is missing").about("client_id")
 	}
-	client, err := s.Store.Client(ctx, id)
+	client, err := s.publishedClient(ctx, id)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil, invalidRequest("no app is registered under this client_id").about("client_id")
@@ -95,7 +136,7 @@ func (s *Server) requestingClient(ctx context.Context, req Request) (*Client, er
 // interactionClient reads the client again, because minutes may have passed:
 // it may be gone, off, or no longer own the redirect URI.
 func (s *Server) interactionClient(ctx context.Context, in *Interaction) (*Client, error) {
-	client, err := s.Store.Client(ctx, in.Request.ClientID)
+	client, err := s.publishedClient(ctx, in.Request.ClientID)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil, invalidRequest("the app has been deleted").about("client_id")
@@ -104,10 +145,18 @@ func (s *Server) interactionClient(ctx context.Context, in *Interaction) (*Clien
 	case client.Disabled:
 		return nil, newError(CodeUnauthorizedClient, "the app has been switched off").about("client_id")
 	}
+	if in.Device != "" {
+		return client, nil
+	}
 	if _, ok := client.redirect(in.Request.RedirectURI); !ok {
 		return nil, invalidRequest("the app no longer registers this redirect_uri").about("redirect_uri")
 	}
 	return client, nil
+}
+
+// InteractionClient finds the app of an interaction as it stands now.
+func (s *Server) InteractionClient(ctx context.Context, in *Interaction) (*Client, error) {
+	return s.interactionClient(ctx, in)
 }
 
 // problem tells the client's owner what was refused.

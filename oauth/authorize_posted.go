@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 )
 
@@ -15,16 +14,19 @@ var postedBinding = []byte("\x00posted")
 // Connect Core §3.1.2.1) and seals it for a GET, where the session can be seen.
 // A refusal is a Reply instead.
 func (s *Server) AuthorizePosted(ctx context.Context, req Request) (envelope string, refusal Reply, err error) {
-	client, target, err := s.trustedTarget(ctx, req)
+	client, err := s.requestingClient(ctx, req)
 	if err != nil {
 		return "", nil, err
 	}
-	in := s.newInteraction(client, req, target, Standing{})
-	if refused := s.authorizationRules(ctx, client, req, &in.Request); refused != nil {
+	in, refused, err := s.interactionOf(ctx, client, req, Standing{})
+	if err != nil {
+		return "", nil, err
+	}
+	if refused != nil {
 		refusal, err = s.refuse(ctx, client, in, refused)
 		return "", refusal, err
 	}
-	content, err := json.Marshal(in)
+	content, err := in.content()
 	if err != nil {
 		return "", nil, err
 	}
@@ -41,13 +43,13 @@ func (s *Server) AuthorizeSealed(ctx context.Context, envelope string, standing 
 	if err != nil {
 		return nil, invalidRequest("the address of this page is incomplete").about("i").because(err)
 	}
-	var in Interaction
-	if err := json.Unmarshal(content, &in); err != nil {
+	in, err := s.readInteraction(ctx, content)
+	if err != nil {
 		return nil, err
 	}
 	if s.Now().After(time.Unix(in.Began, 0).Add(s.InteractionLifetime)) {
 		return nil, invalidRequest("this page has been open for too long").because(ErrEnded)
 	}
 	in.Login = markOf(standing.Session)
-	return s.Resume(ctx, &in, standing)
+	return s.Resume(ctx, in, standing)
 }

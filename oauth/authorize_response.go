@@ -2,8 +2,13 @@ package oauth
 
 import (
 	"context"
+	"encoding/json"
 	"net/url"
 	"slices"
+	"strings"
+	"time"
+
+	"github.com/valetkey/valetkey/internal/jose"
 )
 
 // respond ends an interaction well: what was agreed is remembered, and a code
@@ -11,6 +16,9 @@ import (
 func (s *Server) respond(ctx context.Context, c *Client, in *Interaction, st Standing) (Reply, error) {
 	granted, declined, err := s.granted(ctx, c, in, st)
 	if err != nil {
+		return nil, err
+	}
+	if c, err = s.keepDocument(ctx, c); err != nil {
 		return nil, err
 	}
 	if st.Agreed != nil && !c.FirstParty {
@@ -22,12 +30,25 @@ func (s *Server) respond(ctx context.Context, c *Client, in *Interaction, st Sta
 			return nil, err
 		}
 	}
+	authorized := Event{Kind: EventAuthorized, ClientID: c.ID, Subject: st.Session.Subject, Session: st.Session.ID, Scopes: granted}
+	if in.Device != "" {
+		if err := s.approveDevice(ctx, c, in, st, granted); err != nil {
+			return nil, err
+		}
+		s.notify(ctx, authorized)
+		return &DeviceDone{Client: c, Approved: true}, nil
+	}
+	if in.Pushed != "" {
+		if err := s.spendPushed(ctx, in); err != nil {
+			return nil, err
+		}
+	}
 	code, err := s.newCode(ctx, c, in, st, granted)
 	if err != nil {
 		return nil, err
 	}
-	s.notify(ctx, Event{Kind: EventAuthorized, ClientID: c.ID, Subject: st.Session.Subject, Session: st.Session.ID, Scopes: granted})
-	return s.response(c, in, [][2]string{{"code", code}}), nil
+	s.notify(ctx, authorized)
+	return s.response(ctx, c, in, [][2]string{{"code", code}})
 }
 
 // granted is what of the request the person let through: all of it, but for
@@ -62,7 +83,10 @@ func (s *Server) refuse(ctx context.Context, c *Client, in *Interaction, err *Er
 	if !err.isNoted && !isAnswer(err.Code) {
 		s.problem(ctx, c, err, "", nil)
 	}
-	return s.respondError(c, in, err), nil
+	if in.Device != "" {
+		return nil, err
+	}
+	return s.respondError(ctx, c, in, err)
 }
 
 // isAnswer tells the codes that are no mistake of the app's.
@@ -74,23 +98,60 @@ func isAnswer(code string) bool {
 	return false
 }
 
-func (s *Server) respondError(c *Client, in *Interaction, err *Error) *Response {
+func (s *Server) respondError(ctx context.Context, c *Client, in *Interaction, err *Error) (*Response, error) {
 	params := [][2]string{{"error", err.Code}}
 	if err.Description != "" {
 		params = append(params, [2]string{"error_description", printable200(err.Description)})
 	}
-	return s.response(c, in, params)
+	return s.response(ctx, c, in, params)
 }
 
 // response adds state and iss, each once: RFC 6749 §4.1.2, RFC 9207 §2.
-func (s *Server) response(c *Client, in *Interaction, params [][2]string) *Response {
+func (s *Server) response(ctx context.Context, c *Client, in *Interaction, params [][2]string) (*Response, error) {
 	if in.Request.State != "" {
 		params = append(params, [2]string{"state", in.Request.State})
 	}
-	return &Response{
-		RedirectURI: in.Request.RedirectURI, Mode: in.Request.ResponseMode, Client: c,
-		Params: append(params, [2]string{"iss", s.Issuer}),
+	mode, signed := strings.CutSuffix(in.Request.ResponseMode, ".jwt")
+	r := &Response{RedirectURI: in.Request.RedirectURI, Mode: mode, Client: c}
+	if !signed {
+		r.Params = append(params, [2]string{"iss", s.Issuer})
+		return r, nil
 	}
+	token, err := s.signResponse(ctx, c, params)
+	r.Params = [][2]string{{"response", token}}
+	return r, err
+}
+
+// responseLife: JARM §2.1 recommends at most 10 minutes.
+const responseLife = 10 * time.Minute
+
+// signResponse: JARM §2.1, the parameters as claims.
+func (s *Server) signResponse(ctx context.Context, c *Client, params [][2]string) (string, error) {
+	claims := map[string]any{"iss": s.Issuer, "aud": c.ID, "exp": s.Now().Add(responseLife).Unix()}
+	for _, p := range params {
+		claims[p[0]] = p[1]
+	}
+	return s.signFor(ctx, c, c.ResponseAlg, "JWT", claims)
+}
+
+// signFor signs what a client is to verify, by the algorithm it registered, else
+// RS256, or the strongest that its profile takes.
+func (s *Server) signFor(ctx context.Context, c *Client, alg, typ string, claims any) (string, error) {
+	switch {
+	case alg == "" && c.Profile == ProfileFAPI2:
+		alg = string(jose.PS256)
+	case alg == "":
+		alg = string(jose.RS256)
+	}
+	content, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	key, err := s.Keys.Signer(ctx, jose.Alg(alg))
+	if err != nil {
+		return "", err
+	}
+	return key.Sign(typ, content)
 }
 
 // Location is the address of a query response: the registered query stays as

@@ -14,8 +14,8 @@ type rule func(ctx context.Context, s *Server, c *Client, req Request, into *Aut
 
 // authorizationRules, in this order. The first refusal is the answer.
 var authorizationRules = []rule{
-	ruleOnce, ruleState, ruleRequestObject, ruleResponseType, ruleResponseMode, ruleGrant, ruleScope, ruleResource,
-	rulePKCE, ruleNonce, rulePrompt, ruleMaxAge, ruleHints, ruleIDTokenHint, ruleClaims, ruleLocales,
+	ruleOnce, ruleState, ruleRegistration, ruleProfile, ruleResponseType, ruleResponseMode, ruleGrant, ruleScope, ruleResource,
+	rulePKCE, ruleDPoP, ruleNonce, rulePrompt, ruleMaxAge, ruleHints, ruleIDTokenHint, ruleClaims, ruleLocales,
 }
 
 func (s *Server) authorizationRules(ctx context.Context, c *Client, req Request, into *AuthorizationRequest) *Error {
@@ -36,10 +36,14 @@ func trustedState(req Request) string {
 }
 
 func trustedMode(req Request) string {
-	if req.Get("response_mode") == "form_post" && !req.twice("response_mode") {
-		return "form_post"
+	mode := req.Get("response_mode")
+	switch {
+	case req.twice("response_mode"), !slices.Contains(responseModes, mode):
+		return "query"
+	case mode == "jwt": // JARM §2.3.4: query.jwt for a code
+		return "query.jwt"
 	}
-	return "query"
+	return mode
 }
 
 // ruleOnce: RFC 6749 §3.1, parameters must not be included more than once.
@@ -58,15 +62,24 @@ func ruleState(_ context.Context, _ *Server, _ *Client, req Request, _ *Authoriz
 	return nil
 }
 
-// ruleRequestObject: OpenID Connect Core §6, RFC 9101 §7.
-func ruleRequestObject(_ context.Context, _ *Server, _ *Client, req Request, _ *AuthorizationRequest) *Error {
-	switch {
-	case req.Get("request") != "":
-		return newError(CodeRequestNotSupported, "request objects are not supported").about("request")
-	case req.Get("request_uri") != "":
-		return newError(CodeRequestURINotSupported, "request_uri is not supported").about("request_uri")
-	case req.Get("registration") != "":
+// ruleRegistration: OpenID Connect Core §7.2.1 belongs to self-issued providers.
+func ruleRegistration(_ context.Context, _ *Server, _ *Client, req Request, _ *AuthorizationRequest) *Error {
+	if req.Get("registration") != "" {
 		return newError(CodeRegistrationUnsupported, "registration is not supported").about("registration")
+	}
+	return nil
+}
+
+// ruleProfile: how a request must come, as the client registered (RFC 9126 §6,
+// RFC 9101 §10.5) or its profile says (FAPI 2.0 Security Profile §5.3.2.2).
+func ruleProfile(_ context.Context, _ *Server, c *Client, _ Request, into *AuthorizationRequest) *Error {
+	switch {
+	case !into.pushed && c.Profile == ProfileFAPI2:
+		return invalidRequest("profile fapi2 takes pushed authorization requests only; send it to /par first").about("request_uri")
+	case !into.pushed && c.RequirePushed:
+		return invalidRequest("this app registered to push its authorization requests; send it to /par first").about("request_uri")
+	case !into.signed && c.RequireSignedRequest:
+		return invalidRequest("this app registered to sign its authorization requests; send a request object").about("request")
 	}
 	return nil
 }
@@ -89,7 +102,7 @@ func ruleResponseMode(_ context.Context, _ *Server, _ *Client, req Request, into
 	if mode != "" && !slices.Contains(responseModes, mode) {
 		return invalidRequest("response_mode must be %s", strings.Join(responseModes, " or ")).about("response_mode")
 	}
-	if mode == "form_post" && !strings.HasPrefix(into.RedirectURI, "http") {
+	if strings.HasPrefix(mode, "form_post") && !strings.HasPrefix(into.RedirectURI, "http") {
 		into.ResponseMode = "query"
 		return invalidRequest("response_mode form_post needs an https redirect_uri").about("response_mode")
 	}
@@ -167,6 +180,14 @@ func rulePKCE(_ context.Context, _ *Server, c *Client, req Request, into *Author
 	return nil
 }
 
+// ruleDPoP: RFC 9449 §10, the key that the code will be bound to.
+func ruleDPoP(_ context.Context, _ *Server, _ *Client, req Request, into *AuthorizationRequest) *Error {
+	if into.JKT = req.Get("dpop_jkt"); into.JKT != "" && !validChallenge(into.JKT) {
+		return invalidRequest("dpop_jkt must be a SHA-256 thumbprint in base64url, 43 characters").about("dpop_jkt")
+	}
+	return nil
+}
+
 // ruleNonce: OpenID Connect Core §3.1.2.1.
 func ruleNonce(_ context.Context, _ *Server, _ *Client, req Request, into *AuthorizationRequest) *Error {
 	if into.Nonce = req.Get("nonce"); len(into.Nonce) > 1024 {
@@ -210,9 +231,11 @@ func ruleMaxAge(_ context.Context, _ *Server, c *Client, req Request, into *Auth
 }
 
 // ruleHints: OpenID Connect Core §3.1.2.1. Hints are cut, never refused.
-func ruleHints(_ context.Context, _ *Server, _ *Client, req Request, into *AuthorizationRequest) *Error {
+func ruleHints(_ context.Context, _ *Server, c *Client, req Request, into *AuthorizationRequest) *Error {
 	into.LoginHint = cut(req.Get("login_hint"), 256)
-	into.ACRValues = firstWords(req.Get("acr_values"), 10)
+	if into.ACRValues = firstWords(req.Get("acr_values"), 10); len(into.ACRValues) == 0 {
+		into.ACRValues = c.DefaultACRValues // OpenID Connect Registration §2
+	}
 	return nil
 }
 
@@ -265,10 +288,13 @@ func readClaims(text string, allowed func(scope string) bool, into *Authorizatio
 // is a failed authentication; a voluntary one is only a wish. There is one
 // factor, and acr 1 names it.
 func reachable(acr *ClaimRequest) bool {
-	return acr == nil || !acr.Essential || acr.allows(acrOneFactor)
+	return acr == nil || !acr.Essential || slices.ContainsFunc(reachableACRs, func(v string) bool { return acr.allows(v) })
 }
 
 const acrOneFactor = "1"
+
+// reachableACRs are the classes that a sign-in here can reach.
+var reachableACRs = []string{acrOneFactor}
 
 // onlySubject: OpenID Connect Core §3.1.2.2, a sub asked for by value gets an
 // answer only when that user is the one signed in, as with id_token_hint.

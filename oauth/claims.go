@@ -22,7 +22,8 @@ var scopeClaims = map[string][]string{
 	ScopePhone:   {"phone_number", "phone_number_verified"},
 }
 
-// BuiltinScopes are OpenID Connect's own, in the words of the consent page.
+// BuiltinScopes are OpenID Connect's own, in the words of the consent page, and
+// the one by which an API reads the revocation feed.
 func BuiltinScopes() []Scope {
 	return []Scope{
 		{Name: ScopeOpenID, Title: "Know who you are", Description: "An identifier of your account, so that it recognises you next time.", Builtin: true},
@@ -31,6 +32,7 @@ func BuiltinScopes() []Scope {
 		{Name: ScopeAddress, Title: "See your postal address", Builtin: true},
 		{Name: ScopePhone, Title: "See your phone number", Builtin: true},
 		{Name: ScopeOfflineAccess, Title: "Keep this access when you're away", Description: "Until you take it back on your account page.", Builtin: true},
+		{Name: ScopeRevocations, Title: "Learn which tokens were revoked", Restricted: true, Builtin: true},
 	}
 }
 

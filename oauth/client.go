@@ -3,6 +3,8 @@ package oauth
 import (
 	"slices"
 	"time"
+
+	"github.com/valetkey/valetkey/internal/jose"
 )
 
 // Profile is the set of rules a client lives by: CONTRACT §4, decision 3.
@@ -12,13 +14,18 @@ type Profile string
 const (
 	ProfileOAuth21    Profile = "oauth21"
 	ProfileCompatible Profile = "compatible"
+	ProfileFAPI2      Profile = "fapi2"
 )
 
 // The client-authentication methods of RFC 7591 §2.
 const (
-	AuthNone  = "none"
-	AuthBasic = "client_secret_basic"
-	AuthPost  = "client_secret_post"
+	AuthNone       = "none"
+	AuthBasic      = "client_secret_basic"
+	AuthPost       = "client_secret_post"
+	AuthSecretJWT  = "client_secret_jwt"
+	AuthPrivateJWT = "private_key_jwt"
+	AuthTLS        = "tls_client_auth"
+	AuthSelfSigned = "self_signed_tls_client_auth"
 )
 
 // The grant types that are built.
@@ -26,6 +33,9 @@ const (
 	GrantAuthorizationCode = "authorization_code"
 	GrantRefreshToken      = "refresh_token"
 	GrantClientCredentials = "client_credentials"
+	GrantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"
+	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange"
+	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 )
 
 // TokenFormat is how a client's access tokens are written.
@@ -45,6 +55,9 @@ type Client struct {
 	ID         string
 	SecretHash []byte // SHA-256 of a secret that we made, 256 bits
 	SecretPHC  string // argon2id of a secret that an operator chose
+	SecretKey  string // the secret sealed, where it is a key too: client_secret_jwt
+	Source     Source // who registered it
+	TokenHash  []byte // SHA-256 of its registration access token, RFC 7592
 	Owner      string // subject of the developer, "" for the operator's own
 	FirstParty bool   // consent is not asked
 	Verified   bool   // the operator vouches for its name
@@ -54,8 +67,20 @@ type Client struct {
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 
-	redirects []RedirectURI // parsed from Metadata.RedirectURIs
+	redirects []RedirectURI    // parsed from Metadata.RedirectURIs
+	keys      []jose.PublicKey // parsed from Metadata.JWKS
+	changed   bool             // its metadata document is not what people agreed to
 }
+
+// Source says how a client came to be.
+type Source string
+
+// The sources.
+const (
+	SourceOperator   Source = ""           // the command line, the portal, a seed
+	SourceRegistered Source = "registered" // POST /register
+	SourceDocument   Source = "document"   // its id is the URL of its metadata
+)
 
 // Confidential says whether the client can keep a credential: RFC 6749 §2.1.
 func (c *Client) Confidential() bool { return c.AuthMethod != AuthNone }
@@ -85,6 +110,8 @@ func (c *Client) needsPKCE() bool {
 func (c *Client) mayAsk(name string, catalog *Catalog) bool {
 	scope, declared := catalog.Scopes[name]
 	switch {
+	case name == ScopeRevocations && catalog.speaksFor(c.ID):
+		return true
 	case !declared:
 		return false
 	case c.Scope != "":

@@ -2,14 +2,19 @@ package oauth
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 )
 
 // Credentials are what came with a request to prove a client.
 type Credentials struct {
 	Request       Request
-	Authorization []string // every Authorization header
-	Address       string   // where the request came from, for fairness of slow hashes
+	Authorization []string            // every Authorization header
+	DPoP          []string            // every DPoP header
+	Certificates  []*x509.Certificate // the client's, leaf first; what a stranger may show
+	Method        string              // of the HTTP request
+	Path          string              // the endpoint, such as PathToken
+	Address       string              // where the request came from, for fairness of slow hashes
 }
 
 // authenticateClient proves which client is calling, before anything else of
@@ -28,6 +33,8 @@ func (s *Server) authenticateClient(ctx context.Context, given Credentials) (*Cl
 		return nil, fault
 	case client.Disabled:
 		return nil, invalidClient("client authentication failed")
+	case method.Name == AuthNone && client.byCertificate():
+		method = s.methodNamed(client.AuthMethod)
 	case !client.accepts(method.Name):
 		e := invalidClient("client authentication failed")
 		s.problem(ctx, client, invalidClient("the app authenticated by another method than it registered"), method.Name, []string{client.AuthMethod})
@@ -37,6 +44,18 @@ func (s *Server) authenticateClient(ctx context.Context, given Credentials) (*Cl
 		return nil, err
 	}
 	return client, nil
+}
+
+// methodNamed finds a row of the table; the zero row refuses.
+func (s *Server) methodNamed(name string) ClientAuth {
+	for _, m := range s.Methods {
+		if m.Name == name {
+			return m
+		}
+	}
+	return ClientAuth{Check: func(context.Context, *Server, *Client, Credentials) error {
+		return invalidClient("client authentication failed")
+	}}
 }
 
 // accepts says whether a method is the registered one. The two ways to send a
@@ -82,7 +101,8 @@ func triedNone(given Credentials) (string, bool, *Error) {
 		return id, malformed == nil && password == "", nil
 	}
 	id = given.Request.Get("client_id")
-	return id, id != "" && given.Request.Get("client_secret") == "", nil
+	proof := given.Request.Get("client_secret") + given.Request.Get("client_assertion") + given.Request.Get("client_assertion_type")
+	return id, id != "" && proof == "", nil
 }
 
 func checkNone(context.Context, *Server, *Client, Credentials) error { return nil }

@@ -1,12 +1,15 @@
 package oauth
 
 import (
+	"encoding/json"
 	"net/url"
 	"slices"
 	"strings"
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/valetkey/valetkey/internal/jose"
 )
 
 // Metadata is what is registered about a client, under the names of RFC 7591
@@ -31,21 +34,75 @@ type Metadata struct {
 	SoftwareID             string   `json:"software_id,omitempty"`
 	SoftwareVersion        string   `json:"software_version,omitempty"`
 
+	// Keys and the ways to authenticate with them: RFC 7591 §2, RFC 8705 §2.
+	JWKS     json.RawMessage `json:"jwks,omitempty"`
+	JWKSURI  string          `json:"jwks_uri,omitempty"`
+	AuthAlg  string          `json:"token_endpoint_auth_signing_alg,omitempty"`
+	TLSDN    string          `json:"tls_client_auth_subject_dn,omitempty"`
+	TLSDNS   string          `json:"tls_client_auth_san_dns,omitempty"`
+	TLSURI   string          `json:"tls_client_auth_san_uri,omitempty"`
+	TLSIP    string          `json:"tls_client_auth_san_ip,omitempty"`
+	TLSEmail string          `json:"tls_client_auth_san_email,omitempty"`
+
+	// Requests: OpenID Connect Registration §2, RFC 9101 §10.5, RFC 9126 §6.
+	RequestAlg           string   `json:"request_object_signing_alg,omitempty"`
+	RequestURIs          []string `json:"request_uris,omitempty"`
+	RequireSignedRequest bool     `json:"require_signed_request_object,omitempty"`
+	RequirePushed        bool     `json:"require_pushed_authorization_requests,omitempty"`
+	DefaultACRValues     []string `json:"default_acr_values,omitempty"`
+	InitiateLoginURI     string   `json:"initiate_login_uri,omitempty"`
+
+	// Answers: JARM §3, OpenID Connect Registration §2, RFC 9701 §6.
+	ResponseAlg      string `json:"authorization_signed_response_alg,omitempty"`
+	UserInfoAlg      string `json:"userinfo_signed_response_alg,omitempty"`
+	IntrospectionAlg string `json:"introspection_signed_response_alg,omitempty"`
+	SubjectType      string `json:"subject_type,omitempty"` // public or pairwise
+	SectorURI        string `json:"sector_identifier_uri,omitempty"`
+
+	// Binding: RFC 9449 §5.2, RFC 8705 §3.4.
+	BoundDPoP        bool `json:"dpop_bound_access_tokens,omitempty"`
+	BoundCertificate bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// Logout: OpenID Connect Back-Channel Logout §2.2, Front-Channel Logout §2.
+	BackchannelURI      string `json:"backchannel_logout_uri,omitempty"`
+	BackchannelSession  bool   `json:"backchannel_logout_session_required,omitempty"`
+	FrontchannelURI     string `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelSession bool   `json:"frontchannel_logout_session_required,omitempty"`
+
 	Type        ClientType  `json:"client_type,omitempty"`
 	Profile     Profile     `json:"profile,omitempty"`
 	TokenFormat TokenFormat `json:"access_token_format,omitempty"`
 	Description string      `json:"description,omitempty"` // what the app does, for the consent page
 	Audience    string      `json:"audience,omitempty"`    // who will use it, in the developer's words
+
+	Exchange *ExchangePolicy `json:"token_exchange,omitempty"` // the operator's alone
+}
+
+// ExchangePolicy says what an operator lets a client do by token exchange:
+// RFC 8693.
+type ExchangePolicy struct {
+	Clients       []string `json:"clients,omitempty"`       // whose tokens it may bring, by client_id; empty: those meant for its own resources
+	Resources     []string `json:"resources,omitempty"`     // what new tokens may be for; empty: every declared resource
+	Impersonation bool     `json:"impersonation,omitempty"` // a token without act, §1.1
 }
 
 // NewClient judges metadata and fills what was left out. Every client passes
 // here, whoever registers it and whenever it is changed.
 func NewClient(id string, m Metadata, issuer string) (*Client, *Error) {
+	if strings.Contains(id, "://") {
+		return nil, invalidMetadata("client_id", "client_id is 1 to 200 characters and no URL")
+	}
+	return newClient(id, m, issuer)
+}
+
+// newClient also takes an id that is the address of a metadata document.
+func newClient(id string, m Metadata, issuer string) (*Client, *Error) {
 	c := &Client{ID: id, Metadata: m}
 	c.Name = cleanName(m.Name)
 	fillDefaults(c)
 	for _, judge := range []func(*Client, string) *Error{
-		judgeID, judgeName, judgeType, judgeGrants, judgeMethod, judgeRedirects, judgeScope, judgeAlgs, judgeLinks,
+		judgeID, judgeName, judgeType, judgeGrants, judgeMethod, judgeKeys, judgeRedirects, judgeSector, judgeScope, judgeAlgs,
+		judgeLinks, judgeLogout, judgeProfile,
 	} {
 		if err := judge(c, issuer); err != nil {
 			return nil, err
@@ -57,7 +114,10 @@ func NewClient(id string, m Metadata, issuer string) (*Client, *Error) {
 // LoadClient gives a stored client its parsed redirect URIs. One that today's
 // rules would refuse is left out and so matches nothing.
 func LoadClient(c *Client, issuer string) *Client {
-	c.redirects = nil
+	c.redirects, c.keys = nil, nil
+	if len(c.JWKS) > 0 {
+		c.keys, _ = jose.ParseJWKS(c.JWKS) // judged when it was registered
+	}
 	for _, text := range c.RedirectURIs {
 		if u, err := ParseRedirectURI(text, c.Type, issuer); err == nil {
 			c.redirects = append(c.redirects, u)
@@ -81,6 +141,9 @@ func fillDefaults(c *Client) {
 		if c.Type == TypeService {
 			c.GrantTypes = []string{GrantClientCredentials}
 		}
+	}
+	if c.Profile == ProfileFAPI2 && c.IDTokenAlg == "" {
+		c.IDTokenAlg = string(jose.PS256)
 	}
 	if len(c.ResponseTypes) == 0 && c.mayUse(GrantAuthorizationCode) {
 		c.ResponseTypes = []string{"code"}
@@ -117,8 +180,8 @@ func invalidMetadata(field, format string, args ...any) *Error {
 // judgeID keeps ids readable in a Basic header, a URL and a log line. Server
 // made ids never look like a URL, so that none can pass for one.
 func judgeID(c *Client, _ string) *Error {
-	if c.ID == "" || len(c.ID) > 200 || strings.Contains(c.ID, "://") {
-		return invalidMetadata("client_id", "client_id is 1 to 200 characters and no URL")
+	if most := 200; c.ID == "" || len(c.ID) > most && !isDocumentID(c.ID) || len(c.ID) > 10*most {
+		return invalidMetadata("client_id", "client_id is 1 to %d characters", most)
 	}
 	for i := range len(c.ID) {
 		if b := c.ID[i]; b <= 0x20 || b >= 0x7f || b == '"' || b == '\\' {
@@ -150,10 +213,10 @@ func judgeType(c *Client, _ string) *Error {
 		return invalidMetadata("client_type", "client_type is web, spa, native or service")
 	}
 	switch c.Profile {
-	case ProfileOAuth21, ProfileCompatible:
+	case ProfileOAuth21, ProfileCompatible, ProfileFAPI2:
 		return nil
 	default:
-		return invalidMetadata("profile", "profile is oauth21 or compatible")
+		return invalidMetadata("profile", "profile is oauth21, compatible or fapi2")
 	}
 }
 
@@ -165,10 +228,12 @@ func judgeGrants(c *Client, _ string) *Error {
 	}
 	code := c.mayUse(GrantAuthorizationCode)
 	switch {
-	case c.mayUse(GrantRefreshToken) && !code:
-		return invalidMetadata("grant_types", "refresh_token needs authorization_code beside it")
+	case c.mayUse(GrantRefreshToken) && !code && !c.mayUse(GrantDeviceCode):
+		return invalidMetadata("grant_types", "refresh_token needs authorization_code or the device grant beside it")
 	case c.mayUse(GrantClientCredentials) && !c.Confidential():
 		return invalidMetadata("grant_types", "client_credentials needs a client that can authenticate")
+	case c.mayUse(GrantTokenExchange) && !c.Confidential():
+		return invalidMetadata("grant_types", "token exchange needs a client that can authenticate")
 	case code && !slices.Equal(c.ResponseTypes, []string{"code"}), !code && len(c.ResponseTypes) > 0:
 		return invalidMetadata("response_types", "response_types is code for authorization_code, else empty")
 	}
@@ -184,6 +249,11 @@ func judgeMethod(c *Client, _ string) *Error {
 		return nil
 	case AuthNone:
 		return nil
+	case AuthSecretJWT, AuthPrivateJWT, AuthTLS, AuthSelfSigned:
+		if c.Type == TypeSPA {
+			return invalidMetadata("token_endpoint_auth_method", "an app in the browser can't keep a key; use none")
+		}
+		return nil
 	default:
 		return invalidMetadata("token_endpoint_auth_method", "token_endpoint_auth_method is %s", strings.Join(methodNames(), ", "))
 	}
@@ -192,6 +262,14 @@ func judgeMethod(c *Client, _ string) *Error {
 func judgeRedirects(c *Client, issuer string) *Error {
 	if c.mayUse(GrantAuthorizationCode) && len(c.RedirectURIs) == 0 {
 		return newError(CodeInvalidRedirectURI, "redirect_uris is missing").about("redirect_uris")
+	}
+	if len(c.RequestURIs) > 50 {
+		return invalidMetadata("request_uris", "request_uris has more than 50 entries")
+	}
+	for _, address := range c.RequestURIs {
+		if plain, _, _ := strings.Cut(address, "#"); SafeLink(plain) == "" {
+			return invalidMetadata("request_uris", "request_uris must be https addresses")
+		}
 	}
 	if len(c.RedirectURIs) > 50 || len(c.PostLogoutRedirectURIs) > 50 {
 		return newError(CodeInvalidRedirectURI, "more than 50 redirect URIs").about("redirect_uris")
@@ -220,9 +298,16 @@ func judgeScope(c *Client, _ string) *Error {
 }
 
 func judgeAlgs(c *Client, _ string) *Error {
+	for field, alg := range map[string]string{
+		"id_token_signed_response_alg": c.IDTokenAlg, "userinfo_signed_response_alg": c.UserInfoAlg,
+		"introspection_signed_response_alg": c.IntrospectionAlg, "authorization_signed_response_alg": c.ResponseAlg,
+		"request_object_signing_alg": c.RequestAlg,
+	} {
+		if alg != "" && !slices.Contains(idTokenAlgs, alg) {
+			return invalidMetadata(field, "%s is %s", field, strings.Join(idTokenAlgs, ", "))
+		}
+	}
 	switch {
-	case c.IDTokenAlg != "" && !slices.Contains(idTokenAlgs, c.IDTokenAlg):
-		return invalidMetadata("id_token_signed_response_alg", "id_token_signed_response_alg is %s", strings.Join(idTokenAlgs, ", "))
 	case c.TokenFormat != FormatJWT && c.TokenFormat != FormatOpaque:
 		return invalidMetadata("access_token_format", "access_token_format is jwt or opaque")
 	case c.DefaultMaxAge != nil && *c.DefaultMaxAge < 0:
@@ -236,6 +321,8 @@ func judgeAlgs(c *Client, _ string) *Error {
 func judgeLinks(c *Client, _ string) *Error {
 	for field, link := range map[string]string{
 		"client_uri": c.HomepageURI, "logo_uri": c.LogoURI, "policy_uri": c.PolicyURI, "tos_uri": c.TermsURI,
+		"jwks_uri": c.JWKSURI, "initiate_login_uri": c.InitiateLoginURI, "sector_identifier_uri": c.SectorURI,
+		"backchannel_logout_uri": c.BackchannelURI, "frontchannel_logout_uri": c.FrontchannelURI,
 	} {
 		if link != "" && SafeLink(link) == "" {
 			return invalidMetadata(field, "%s is not an https address", field)

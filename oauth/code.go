@@ -28,20 +28,26 @@ type sealedCode struct {
 	UserEpoch    int64          `json:"e"`
 	ClientEpoch  int64          `json:"f"`
 	ConsentEpoch int64          `json:"g,omitempty"`
+	JKT          string         `json:"j,omitempty"` // dpop_jkt
 }
 
 // maxCode is how long a code may be in a URL before its content is parked.
 const maxCode = 1024
 
-func (s *Server) newCode(ctx context.Context, c *Client, in *Interaction, st Standing, granted []string) (string, error) {
+// codeContent is what was agreed, as a code or an approved device carries it.
+func (s *Server) codeContent(c *Client, in *Interaction, st Standing, granted []string) ([]byte, error) {
 	r := &in.Request
-	content, err := json.Marshal(sealedCode{
+	return json.Marshal(sealedCode{
 		ID: secret.NewID(), ClientID: c.ID, RedirectURI: r.RedirectURI, Challenge: r.Challenge, Nonce: r.Nonce,
 		Subject: st.Session.Subject, SessionID: st.Session.ID, Scopes: intersect(r.Scopes, granted), Resources: r.Resources,
 		Claims: coveredClaims(r, granted), Expires: st.now.Add(s.CodeLifetime).Unix(), AuthTime: st.Session.AuthTime.Unix(),
 		ACR: st.Session.ACR, AMR: st.Session.AMR,
-		UserEpoch: st.Session.UserEpoch, ClientEpoch: c.Epoch, ConsentEpoch: st.consent.Epoch,
+		UserEpoch: st.Session.UserEpoch, ClientEpoch: c.Epoch, ConsentEpoch: st.consent.Epoch, JKT: r.JKT,
 	})
+}
+
+func (s *Server) newCode(ctx context.Context, c *Client, in *Interaction, st Standing, granted []string) (string, error) {
+	content, err := s.codeContent(c, in, st, granted)
 	if err != nil {
 		return "", err
 	}

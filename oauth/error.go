@@ -51,10 +51,12 @@ var (
 	ErrConflict    = errors.New("conflict")
 	ErrEnded       = errors.New("ended")
 	ErrUnavailable = errors.New("storage is unavailable")
+	ErrProofUsed   = errors.New("a once-only proof was used before")
 )
 
 // The codes of RFC 6749 §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6 (and Unmet Authentication Requirements 1.0),
-// RFC 6750 §3.1, RFC 7009 §2.2.1, RFC 8707 §2, RFC 9101 §6 and RFC 7591 §3.2.2.
+// RFC 6750 §3.1, RFC 7009 §2.2.1, RFC 8707 §2, RFC 9101 §6, RFC 7591 §3.2.2, RFC 8628 §3.5 and RFC 9449 §5, §8.
+// too_many_requests is ours: it goes with status 429.
 const (
 	CodeInvalidRequest          = "invalid_request"
 	CodeInvalidClient           = "invalid_client"
@@ -78,6 +80,14 @@ const (
 	CodeRegistrationUnsupported = "registration_not_supported"
 	CodeInvalidRedirectURI      = "invalid_redirect_uri"
 	CodeInvalidClientMetadata   = "invalid_client_metadata"
+	CodeInvalidRequestObject    = "invalid_request_object"
+	CodeInvalidRequestURI       = "invalid_request_uri"
+	CodeInvalidDPoPProof        = "invalid_dpop_proof"
+	CodeUseDPoPNonce            = "use_dpop_nonce"
+	CodeAuthorizationPending    = "authorization_pending"
+	CodeSlowDown                = "slow_down"
+	CodeExpiredToken            = "expired_token"
+	CodeTooManyRequests         = "too_many_requests"
 	CodeServerError             = "server_error"
 	CodeTemporarilyUnavailable  = "temporarily_unavailable"
 )

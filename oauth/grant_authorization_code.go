@@ -23,6 +23,9 @@ func redeemCode(ctx context.Context, s *Server, call *TokenCall) (*TokenResponse
 	if err := s.checkCode(c, req, code); err != nil {
 		return nil, s.replayedBy(ctx, c, code, err)
 	}
+	if code.JKT != "" && code.JKT != call.sender.JKT { // RFC 9449 §10
+		return nil, s.replayedBy(ctx, c, code, invalidGrant("code is bound to another DPoP key by dpop_jkt").about("code"))
+	}
 	is, err := s.codeIssuance(ctx, call, code)
 	if err != nil {
 		return nil, err
@@ -99,11 +102,11 @@ func (s *Server) codeIssuance(ctx context.Context, call *TokenCall, code *sealed
 		Scopes: code.Scopes, Resources: code.Resources, Claims: code.Claims,
 		AuthTime: time.Unix(code.AuthTime, 0), ACR: code.ACR, AMR: code.AMR, Offline: contains(code.Scopes, ScopeOfflineAccess),
 		UserEpoch: code.UserEpoch, ClientEpoch: code.ClientEpoch, ConsentEpoch: code.ConsentEpoch,
-		CreatedAt: now, ExpiresAt: now.Add(s.AccessLifetime),
+		CreatedAt: now, ExpiresAt: now.Add(s.AccessLifetime), Proofs: call.sender.proofs,
 	}
-	is := issuance{client: call.Client, scopes: code.Scopes, resources: resources, nonce: code.Nonce}
+	is := issuance{client: call.Client, scopes: code.Scopes, resources: resources, nonce: code.Nonce, sender: call.sender}
 	if mayRefresh(call.Client, code.Scopes) {
-		first := refreshToken{ID: code.ID, Seed: newSeed()}
+		first := refreshToken{ID: code.ID, Seed: newSeed(), Bound: boundTo(call)}
 		auth.SeedHash = first.seedHash()
 		auth.RotatedAt, auth.RefreshUntil = now, now.Add(s.RefreshIdle)
 		auth.ExpiresAt = auth.RefreshUntil.Add(s.AccessLifetime)

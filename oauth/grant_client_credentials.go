@@ -22,7 +22,7 @@ func redeemClientCredentials(ctx context.Context, s *Server, call *TokenCall) (*
 		return nil, fault
 	}
 	for _, name := range asked {
-		if catalog.Scopes[name].Builtin {
+		if catalog.Scopes[name].Builtin && name != ScopeRevocations {
 			return nil, invalidScope("scope %s speaks of a person, and there is none", name)
 		}
 		if !c.mayAsk(name, catalog) {
@@ -33,10 +33,13 @@ func redeemClientCredentials(ctx context.Context, s *Server, call *TokenCall) (*
 	if err != nil {
 		return nil, err
 	}
-	is := issuance{client: c, auth: Authorization{ID: secret.NewID(), ClientID: c.ID}, scopes: asked, resources: resources}
+	is := issuance{client: c, auth: Authorization{ID: secret.NewID(), ClientID: c.ID}, scopes: asked, resources: resources, sender: call.sender}
 	answer, fault := s.tokens(ctx, is)
 	if fault != nil {
 		return nil, fault
+	}
+	if err := s.useProofs(ctx, call.sender.proofs); err != nil {
+		return nil, err
 	}
 	s.notify(ctx, Event{Kind: EventIssued, ClientID: c.ID, Scopes: asked, GrantType: GrantClientCredentials})
 	return answer, nil

@@ -26,6 +26,9 @@ func redeemRefreshToken(ctx context.Context, s *Server, call *TokenCall) (*Token
 	if !ok {
 		return nil, invalidGrant("refresh_token is not valid for this app").about("refresh_token")
 	}
+	if err := checkBound(token, call); err != nil {
+		return nil, err
+	}
 	auth, err := s.Store.Authorization(ctx, token.ID)
 	if errors.Is(err, ErrNotFound) {
 		return nil, endedGrant("", nil)
@@ -37,7 +40,50 @@ func redeemRefreshToken(ctx context.Context, s *Server, call *TokenCall) (*Token
 	if err != nil {
 		return nil, err
 	}
+	if call.Client.Profile == ProfileFAPI2 {
+		return s.renewInPlace(ctx, call, token, is)
+	}
 	return s.renew(ctx, call, token, is)
+}
+
+// checkBound: RFC 9449 §5 and RFC 8705 §4, a public client's refresh token works
+// only with the key that it was issued to.
+func checkBound(token refreshToken, call *TokenCall) *Error {
+	switch {
+	case token.Bound == (Confirmation{}), token.Bound == call.sender.Confirmation:
+		return nil
+	case token.Bound.JKT != "" && call.sender.JKT == "":
+		return newError(CodeInvalidDPoPProof, "this refresh_token is bound by DPoP, and the request has no proof")
+	}
+	return invalidGrant("refresh_token is bound to another key").about("refresh_token")
+}
+
+// prolongAfter is how much of a refresh token's life has to be gone before a
+// use of it is written down, where nothing rotates.
+const prolongAfter = 24 * time.Hour
+
+// renewInPlace: FAPI 2.0 Security Profile §5.3.2.1, refresh tokens don't rotate: they
+// are worth nothing without the client's own key.
+func (s *Server) renewInPlace(ctx context.Context, call *TokenCall, token refreshToken, is issuance) (*TokenResponse, error) {
+	now, auth := s.Now(), &is.auth
+	if int64(token.Generation) < auth.Generation || !sameSeed(token, *auth) || !now.Before(auth.RefreshUntil) {
+		return nil, endedGrant("", nil)
+	}
+	if err := s.useProofs(ctx, call.sender.proofs); err != nil {
+		return nil, err
+	}
+	if until := now.Add(s.RefreshIdle); until.Sub(auth.RefreshUntil) > prolongAfter {
+		err := s.Store.Prolong(ctx, token.ID, token.seedHash(), until, until.Add(s.AccessLifetime))
+		if errors.Is(err, ErrEnded) {
+			return nil, endedGrant("", err)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	is.refresh = call.Request.Get("refresh_token")
+	s.notify(ctx, Event{Kind: EventRefreshed, ClientID: auth.ClientID, Subject: auth.Subject, Session: auth.SessionID, Scopes: is.scopes, GrantType: GrantRefreshToken})
+	return s.tokens(ctx, is)
 }
 
 func endedGrant(reason string, cause error) *Error {
@@ -69,22 +115,23 @@ func (s *Server) refreshIssuance(ctx context.Context, call *TokenCall, auth Auth
 	if err != nil {
 		return issuance{}, err
 	}
-	return issuance{client: call.Client, auth: auth, scopes: scopes, resources: resources}, nil
+	return issuance{client: call.Client, auth: auth, scopes: scopes, resources: resources, sender: call.sender}, nil
 }
 
 // renew rotates and answers. The successor is computed from the token itself,
 // so a repeat of the predecessor gets the same one, without a write.
 func (s *Server) renew(ctx context.Context, call *TokenCall, token refreshToken, is issuance) (*TokenResponse, error) {
 	now := s.Now()
-	successor := refreshToken{ID: token.ID, Seed: token.Seed, Generation: token.Generation + 1}
+	successor := refreshToken{ID: token.ID, Seed: token.Seed, Generation: token.Generation + 1, Bound: token.Bound}
 	is.refresh = s.sealRefresh(successor, call.Client.ID)
 	auth, err := s.Store.Rotate(ctx, Rotation{
 		ID: token.ID, SeedHash: token.seedHash(), From: int64(token.Generation), At: now,
 		RefreshUntil: now.Add(s.RefreshIdle), ExpiresAt: now.Add(s.RefreshIdle + s.AccessLifetime),
+		Proofs: call.sender.proofs,
 	})
 	switch {
 	case errors.Is(err, ErrConflict):
-		if auth, err = s.repeated(ctx, call.Client, token); err != nil {
+		if auth, err = s.repeated(ctx, call, token); err != nil {
 			return nil, err
 		}
 	case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound):
@@ -100,7 +147,8 @@ func (s *Server) renew(ctx context.Context, call *TokenCall, token refreshToken,
 
 // repeated judges a refresh token that has a successor already: CONTRACT §4,
 // decision 5; RFC 9700 §4.14.2.
-func (s *Server) repeated(ctx context.Context, c *Client, token refreshToken) (Authorization, error) {
+func (s *Server) repeated(ctx context.Context, call *TokenCall, token refreshToken) (Authorization, error) {
+	c := call.Client
 	auth, err := s.Store.Authorization(ctx, token.ID)
 	if err != nil {
 		return auth, err
@@ -110,7 +158,10 @@ func (s *Server) repeated(ctx context.Context, c *Client, token refreshToken) (A
 	switch {
 	case !auth.Live:
 		return auth, endedGrant(auth.EndReason, nil)
-	case predecessor && age < grace(c):
+	case predecessor && age < grace(c, token):
+		if err := s.useProofs(ctx, call.sender.proofs); err != nil {
+			return auth, err
+		}
 		if s.repeats.count(token.ID, token.Generation) == maxRepeats+1 {
 			s.notify(ctx, Event{Kind: EventRepeated, ClientID: c.ID, Subject: auth.Subject, Session: auth.SessionID})
 		}
@@ -125,8 +176,8 @@ func (s *Server) repeated(ctx context.Context, c *Client, token refreshToken) (A
 	return auth, invalidGrant("refresh_token was used before; the access has ended and the user must allow it again").about("refresh_token")
 }
 
-func grace(c *Client) time.Duration {
-	if c.Confidential() {
+func grace(c *Client, token refreshToken) time.Duration {
+	if c.Confidential() || token.Bound != (Confirmation{}) {
 		return graceConfidential
 	}
 	return gracePublic

@@ -34,7 +34,7 @@ func (s *Server) newIDToken(ctx context.Context, is issuance, access string, now
 	}
 	a := &is.auth
 	claims := idTokenClaims{
-		Issuer: s.Issuer, Subject: a.Subject, Audience: jose.Audience{is.client.ID}, Authorized: is.client.ID,
+		Issuer: s.Issuer, Subject: is.subject, Audience: jose.Audience{is.client.ID}, Authorized: is.client.ID,
 		Expires: jose.NumericDate(now.Add(s.IDTokenLifetime).Unix()), IssuedAt: jose.NumericDate(now.Unix()),
 		AuthTime: jose.NumericDate(a.AuthTime.Unix()), Nonce: is.nonce, ACR: a.ACR, AMR: a.AMR, SessionID: a.SessionID,
 		ATHash: jose.HalfHash(key.Alg(), access),

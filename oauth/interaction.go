@@ -9,6 +9,9 @@ type Interaction struct {
 	Request AuthorizationRequest `json:"q"`
 	Began   int64                `json:"b"` // Unix seconds
 	Login   LoginMark            `json:"l"` // the browser's login as it was
+
+	Pushed string `json:"p,omitempty"` // the handle of a pushed request, which the store keeps
+	Device string `json:"d,omitempty"` // the user code of a device that waits
 }
 
 // LoginMark names a login, so that a later one can be told from it without
@@ -43,6 +46,15 @@ type Standing struct {
 
 	consent Consent
 	now     time.Time
+	sub     string // the person as this client knows them; "" until complete filled it in
+}
+
+// subject is whom an ID token for this client names.
+func (st Standing) subject() string {
+	if st.sub != "" {
+		return st.sub
+	}
+	return st.Session.Subject
 }
 
 // Reply is what to do with the browser next.
@@ -63,5 +75,12 @@ type Response struct {
 	Client      *Client
 }
 
-func (*Ask) isReply()      {}
-func (*Response) isReply() {}
+// DeviceDone ends a device's interaction: there is nowhere to go back to.
+type DeviceDone struct {
+	Client   *Client
+	Approved bool
+}
+
+func (*Ask) isReply()        {}
+func (*Response) isReply()   {}
+func (*DeviceDone) isReply() {}

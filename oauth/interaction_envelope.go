@@ -3,14 +3,16 @@ package oauth
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
+	"strings"
 	"time"
 )
 
 // SealInteraction makes the envelope that a page's URL carries, bound to one
 // browser.
 func (s *Server) SealInteraction(in *Interaction, browser string) (string, error) {
-	content, err := json.Marshal(in)
+	content, err := in.content()
 	if err != nil {
 		return "", err
 	}
@@ -26,29 +28,70 @@ const maxInteraction = 6 << 10
 // OpenInteraction opens the envelope in the browser that began it. An expired
 // interaction comes back beside an error that wraps ErrEnded, so that a page
 // can offer the way back.
-func (s *Server) OpenInteraction(_ context.Context, envelope, browser string) (*Interaction, error) {
+func (s *Server) OpenInteraction(ctx context.Context, envelope, browser string) (*Interaction, error) {
 	content, err := s.boxes.interaction.Open(envelope, []byte(browser))
 	if err != nil {
 		return nil, invalidRequest("this page belongs to another browser, or its address is incomplete").about("i").because(err)
 	}
-	var in Interaction
-	if err := json.Unmarshal(content, &in); err != nil {
+	in, err := s.readInteraction(ctx, content)
+	switch {
+	case err != nil:
+		return in, err
+	case s.Now().After(time.Unix(in.Began, 0).Add(s.InteractionLifetime)):
+		return in, invalidRequest("this page has been open for too long").because(ErrEnded)
+	}
+	return in, nil
+}
+
+// content is what an envelope holds. A pushed request stays in the store,
+// however long it is.
+func (in *Interaction) content() ([]byte, error) {
+	if in.Pushed == "" {
+		return json.Marshal(in)
+	}
+	short := *in
+	short.Request = AuthorizationRequest{ClientID: in.Request.ClientID}
+	return json.Marshal(&short)
+}
+
+// readInteraction is the inverse of content. One whose pushed request was used
+// up comes back beside an error that wraps ErrEnded.
+func (s *Server) readInteraction(ctx context.Context, content []byte) (*Interaction, error) {
+	in := new(Interaction)
+	if err := json.Unmarshal(content, in); err != nil {
 		return nil, err
 	}
-	if s.Now().After(time.Unix(in.Began, 0).Add(s.InteractionLifetime)) {
-		return &in, invalidRequest("this page has been open for too long").because(ErrEnded)
+	if in.Pushed == "" {
+		return in, nil
 	}
-	return &in, nil
+	pushed, err := s.Store.Pushed(ctx, in.Pushed)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, invalidRequestURI("the pushed request has expired")
+	case err != nil:
+		return nil, err
+	}
+	if in.Request, err = s.openPushed(&pushed); err != nil {
+		return nil, err
+	}
+	if pushed.Spent {
+		return in, invalidRequestURI("this request was finished before").because(ErrEnded)
+	}
+	return in, nil
 }
 
 // BackToClient is the address that takes a person from a page that can't go
 // on back to the app, as a refusal; "" when the app is gone.
 func (s *Server) BackToClient(ctx context.Context, in *Interaction) (string, *Client) {
 	client, err := s.interactionClient(ctx, in)
-	if err != nil || in.Request.ResponseMode != "query" {
+	if err != nil || in.Device != "" || !strings.HasPrefix(in.Request.ResponseMode, "query") {
 		return "", client
 	}
-	return s.respondError(client, in, newError(CodeAccessDenied, "the sign-in was not finished in time")).Location(), client
+	response, err := s.respondError(ctx, client, in, newError(CodeAccessDenied, "the sign-in was not finished in time"))
+	if err != nil {
+		return "", client
+	}
+	return response.Location(), client
 }
 
 // ConsentView is what a consent page shows.
@@ -57,6 +100,7 @@ type ConsentView struct {
 	Scopes       []Scope // asked for and not agreed before
 	Granted      []Scope // agreed before
 	RedirectHost string
+	Device       *DeviceView // set when a device asks
 }
 
 // Describe tells a page what is being asked for.
@@ -74,6 +118,11 @@ func (s *Server) Describe(ctx context.Context, in *Interaction, session Session)
 		return ConsentView{}, err
 	}
 	view := ConsentView{Client: client, RedirectHost: hostOf(in.Request.RedirectURI)}
+	if in.Device != "" {
+		if view.Device, err = s.describeDevice(ctx, in); err != nil {
+			return ConsentView{}, err
+		}
+	}
 	for _, name := range in.Request.wanted() {
 		if scope := catalog.Scopes[name]; contains(consent.Scopes, name) {
 			view.Granted = append(view.Granted, scope)

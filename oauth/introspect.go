@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"encoding/json"
 )
 
 // Introspection is the answer of RFC 7662 §2.2. Inactive is exactly
@@ -21,6 +22,25 @@ type Introspection struct {
 	AuthTime  int64    `json:"auth_time,omitempty"`
 	ACR       string   `json:"acr,omitempty"`
 	AMR       []string `json:"amr,omitempty"`
+
+	Confirmation *Confirmation   `json:"cnf,omitempty"` // RFC 8705 §3.2, RFC 9449 §6.2
+	Actor        json.RawMessage `json:"act,omitempty"` // RFC 8693 §4.1
+}
+
+// IntrospectionJWT wraps an answer for a client that wants it signed: RFC 9701
+// §5. An inactive token's is as bare as in plain JSON.
+func (s *Server) IntrospectionJWT(ctx context.Context, given Credentials) (string, error) {
+	client, err := s.protectedCall(ctx, given)
+	if err != nil {
+		return "", err
+	}
+	answer, err := s.introspect(ctx, client, given)
+	if err != nil {
+		return "", err
+	}
+	return s.signFor(ctx, client, client.IntrospectionAlg, "token-introspection+jwt", map[string]any{
+		"iss": s.Issuer, "aud": client.ID, "iat": s.Now().Unix(), "token_introspection": answer,
+	})
 }
 
 // Introspect: RFC 7662 §2. Only a client that can authenticate may ask, and
@@ -30,6 +50,10 @@ func (s *Server) Introspect(ctx context.Context, given Credentials) (*Introspect
 	if err != nil {
 		return nil, err
 	}
+	return s.introspect(ctx, client, given)
+}
+
+func (s *Server) introspect(ctx context.Context, client *Client, given Credentials) (*Introspection, error) {
 	token := given.Request.Get("token")
 	switch {
 	case token == "":
@@ -68,9 +92,10 @@ func (s *Server) introspectAccess(ctx context.Context, client *Client, token str
 		return &Introspection{}, nil
 	}
 	return &Introspection{
-		Active: true, Scope: joinScope(t.scopes), ClientID: t.ClientID, TokenType: "Bearer",
+		Active: true, Scope: joinScope(t.scopes), ClientID: t.ClientID, TokenType: t.Confirmation.tokenType(),
 		Expires: int64(t.Expires), IssuedAt: int64(t.IssuedAt), Subject: t.Subject, Audience: t.Audience,
 		Issuer: t.Issuer, ID: t.ID, AuthTime: int64(t.AuthTime), ACR: t.ACR, AMR: t.AMR,
+		Confirmation: t.Confirmation, Actor: t.Actor,
 	}, nil
 }
 
@@ -90,9 +115,13 @@ func (s *Server) introspectRefresh(ctx context.Context, client *Client, token st
 	if !auth.Live || int64(t.Generation) < auth.Generation || !s.Now().Before(auth.RefreshUntil) || !sameSeed(t, auth) {
 		return &Introspection{}, nil
 	}
+	subject, err := s.subjectFor(ctx, client, auth.Subject)
+	if err != nil {
+		return nil, err
+	}
 	return &Introspection{
 		Active: true, Scope: joinScope(auth.Scopes), ClientID: client.ID, TokenType: "refresh_token",
-		Expires: auth.RefreshUntil.Unix(), IssuedAt: auth.RotatedAt.Unix(), Subject: auth.Subject, Issuer: s.Issuer,
+		Expires: auth.RefreshUntil.Unix(), IssuedAt: auth.RotatedAt.Unix(), Subject: subject, Issuer: s.Issuer,
 		Audience: []string{s.Issuer},
 	}, nil
 }

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -16,6 +17,10 @@ type issuance struct {
 	resources []string
 	nonce     string
 	refresh   string
+	sender    sender
+	subject   string          // as this client knows the person; "" for the client itself
+	act       json.RawMessage // who acts for the person: RFC 8693 §4.1
+	until     time.Time       // no access token lives longer; zero: no such limit
 }
 
 // issue records a new authorization and answers with its tokens: first the
@@ -34,12 +39,20 @@ func (s *Server) issue(ctx context.Context, is issuance) (*TokenResponse, error)
 // tokens makes every token of an answer.
 func (s *Server) tokens(ctx context.Context, is issuance) (*TokenResponse, error) {
 	now := s.Now()
-	access, err := s.newAccessToken(ctx, is, now)
+	var err error
+	if is.subject, err = s.subjectFor(ctx, is.client, is.auth.Subject); err != nil {
+		return nil, err
+	}
+	expires := now.Add(s.AccessLifetime)
+	if !is.until.IsZero() && is.until.Before(expires) {
+		expires = is.until
+	}
+	access, err := s.newAccessToken(ctx, is, now, expires)
 	if err != nil {
 		return nil, err
 	}
 	answer := &TokenResponse{
-		AccessToken: access, TokenType: "Bearer", ExpiresIn: int64(s.AccessLifetime / time.Second), RefreshToken: is.refresh,
+		AccessToken: access, TokenType: is.sender.cnf().tokenType(), ExpiresIn: expires.Unix() - now.Unix(), RefreshToken: is.refresh,
 	}
 	if scope := joinScope(is.scopes); scope != "" {
 		answer.Scope = &scope

@@ -78,3 +78,13 @@ func logoutTarget(req Request, c *Client) (string, error) {
 	}
 	return response.Location(), nil
 }
+
+// InitiateLogin is where an app begins a sign-in of its own accord: OpenID Connect Core
+// §4. "" when it registered no such address.
+func (s *Server) InitiateLogin(c *Client) string {
+	if SafeLink(c.InitiateLoginURI) == "" {
+		return ""
+	}
+	r := Response{RedirectURI: c.InitiateLoginURI, Params: [][2]string{{"iss", s.Issuer}}}
+	return r.Location()
+}

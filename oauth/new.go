@@ -2,7 +2,10 @@ package oauth
 
 import (
 	"context"
+	"log/slog"
 	"time"
+
+	"github.com/valetkey/valetkey/internal/dpop"
 )
 
 // New fills the tables and lifetimes that were left zero and returns s ready
@@ -12,8 +15,13 @@ func New(s Server) *Server {
 		interaction: s.Seal.Box("interaction", ""),
 		code:        s.Seal.Box("code", "ac_"),
 		access:      s.Seal.Box("access", "at_"),
+		pushed:      s.Seal.Box("pushed", ""),
+		device:      s.Seal.Box("device", ""),
+		secret:      s.Seal.Box("client-secret", ""),
 		refresh:     s.Seal.MAC("refresh"),
+		userCode:    s.Seal.MAC("user-code"),
 	}
+	s.nonces = dpop.NewNonces(s.Seal.Derive("dpop-nonce"))
 	if s.Steps == nil {
 		s.Steps = steps()
 	}
@@ -28,7 +36,22 @@ func New(s Server) *Server {
 	setDefault(&s.IDTokenLifetime, 10*time.Minute)
 	setDefault(&s.RefreshIdle, 90*24*time.Hour)
 	setDefault(&s.InteractionLifetime, time.Hour)
+	setDefault(&s.PushedLifetime, 90*time.Second)
+	setDefault(&s.DeviceLifetime, 10*time.Minute)
+	if s.Registration == "" {
+		s.Registration = RegistrationClosed
+	}
+	if s.RegistrationProfile == "" {
+		s.RegistrationProfile = ProfileCompatible
+	}
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
 	s.repeats = newRepeats()
+	s.keySets = newKeySets()
+	s.documents = newDocuments()
+	s.limits = newLimits()
+	s.feed = newFeed()
 	return &s
 }
 

@@ -78,7 +78,7 @@ func (r Request) twice(name string) bool { return len(r.params[name]) > 1 }
 type AuthorizationRequest struct {
 	ClientID     string         `json:"c"`
 	RedirectURI  string         `json:"u"`
-	ResponseMode string         `json:"m,omitempty"` // query or form_post
+	ResponseMode string         `json:"m,omitempty"` // query or form_post, and each with .jwt
 	Scopes       []string       `json:"s,omitempty"`
 	Resources    []string       `json:"r,omitempty"`
 	State        string         `json:"t,omitempty"`
@@ -91,6 +91,10 @@ type AuthorizationRequest struct {
 	UILocales    []string       `json:"o,omitempty"`
 	ACRValues    []string       `json:"a,omitempty"`
 	Claims       *ClaimsRequest `json:"k,omitempty"`
+	JKT          string         `json:"j,omitempty"` // dpop_jkt, RFC 9449 §10
+
+	pushed bool // it came by PAR
+	signed bool // it came in a request object
 }
 
 // prompts says whether prompt holds a value.

@@ -42,6 +42,16 @@ func (c *Catalog) introspects(clientID string, audience []string) bool {
 	return false
 }
 
+// speaksFor says whether a client is the one of any resource.
+func (c *Catalog) speaksFor(clientID string) bool {
+	for _, r := range c.Resources {
+		if r.Client != "" && r.Client == clientID {
+			return true
+		}
+	}
+	return false
+}
+
 func contains(list []string, s string) bool {
 	for _, v := range list {
 		if v == s {

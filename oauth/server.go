@@ -2,8 +2,11 @@ package oauth
 
 import (
 	"context"
+	"crypto/x509"
+	"log/slog"
 	"time"
 
+	"github.com/valetkey/valetkey/internal/dpop"
 	"github.com/valetkey/valetkey/internal/jose"
 	"github.com/valetkey/valetkey/internal/seal"
 )
@@ -20,19 +23,39 @@ type Server struct {
 	Now    func() time.Time
 	Notify func(context.Context, Event) // may be nil
 
+	Outbound  Outbound  // nil: nothing is fetched and no app is told of a logout
+	Directory Directory // nil: the JWT bearer grant knows nobody
+
 	Steps   []Step
 	Grants  map[string]Grant
 	Methods []ClientAuth
+
+	Registration        RegistrationMode // "" is closed
+	RegistrationProfile Profile          // of registered clients that can authenticate
+	Documents           DocumentPolicy
+	TrustedIssuers      []TrustedIssuer
+	DPoPNonce           bool           // every DPoP proof needs a nonce of ours
+	MTLSURL             string         // where client certificates are asked for; "" nowhere
+	CertificateHeader   bool           // a trusted proxy hands certificates on
+	ClientCAs           *x509.CertPool // nil: no tls_client_auth
+	Log                 *slog.Logger   // what has no request to answer; nil: nowhere
 
 	CodeLifetime        time.Duration // 60 s
 	AccessLifetime      time.Duration // 10 min
 	IDTokenLifetime     time.Duration // 10 min
 	RefreshIdle         time.Duration // 90 days without use
 	InteractionLifetime time.Duration // 1 h
+	PushedLifetime      time.Duration // 90 s, to begin with a pushed request
+	DeviceLifetime      time.Duration // 10 min, to enter a device's code
 	Signup              bool          // people may make their own account
 
-	boxes   boxes
-	repeats repeats
+	boxes     boxes
+	repeats   repeats
+	nonces    *dpop.Nonces
+	keySets   keySets
+	documents documents
+	limits    limits
+	feed      feed
 }
 
 // Keys gives signing keys and tells which we accept.
@@ -66,10 +89,14 @@ type ClientAuth struct {
 	Name  string
 	Tried func(Credentials) (clientID string, tried bool, err *Error)
 	Check func(ctx context.Context, s *Server, c *Client, given Credentials) error
+	// Offered says whether the server is set up for the method; nil: always.
+	Offered func(*Server) bool
 }
 
 // boxes are the sealed envelopes and tags, by kind.
 type boxes struct {
 	interaction, code, access *seal.Box
-	refresh                   *seal.MAC
+	pushed, device            *seal.Box
+	secret                    *seal.Box
+	refresh, userCode         *seal.MAC
 }

@@ -42,6 +42,9 @@ func (s *Server) complete(ctx context.Context, c *Client, standing Standing) (St
 		return standing, nil
 	}
 	var err error
+	if standing.sub, err = s.subjectFor(ctx, c, standing.Session.Subject); err != nil {
+		return standing, err
+	}
 	standing.consent, err = s.Store.Consent(ctx, standing.Session.Subject, c.ID)
 	return standing, err
 }
@@ -60,10 +63,12 @@ func needsLogin(_ *Client, in *Interaction, st Standing) bool {
 	switch {
 	case st.Session.ID == "":
 		return true
-	case r.HintSubject != "" && r.HintSubject != st.Session.Subject:
+	case r.HintSubject != "" && r.HintSubject != st.subject():
 		return true
 	case in.Login.newer(st.Session):
 		return false
+	case needsStepUp(r.ACRValues, st.Session.ACR):
+		return true
 	case r.prompts("login"), r.prompts("create"):
 		return true
 	case r.MaxAge != nil:
@@ -76,11 +81,13 @@ func needsLogin(_ *Client, in *Interaction, st Standing) bool {
 // CONTRACT §4, decision 13.
 func needsConsent(c *Client, in *Interaction, st Standing) bool {
 	switch {
-	case c.FirstParty:
-		return false
 	case st.Agreed != nil:
 		return false
-	case in.Request.prompts("consent"):
+	case in.Device != "": // RFC 8628 §5.4: somebody else may have sent the code
+		return true
+	case c.FirstParty:
+		return false
+	case in.Request.prompts("consent"), c.changed:
 		return true
 	}
 	switch c.remembersConsent(in.Request.RedirectURI) {
@@ -97,5 +104,11 @@ func needsConsent(c *Client, in *Interaction, st Standing) bool {
 // and left unticked. A consent that was withdrawn has no time at which it was
 // given.
 func (st Standing) remembers(r *AuthorizationRequest) bool {
-	return !st.consent.GrantedAt.IsZero() && subset(r.wanted(), slices.Concat(st.consent.Scopes, st.consent.Declined))
+	return !st.consent.GrantedAt.IsZero() && st.consent.SessionID != "" && subset(r.wanted(), slices.Concat(st.consent.Scopes, st.consent.Declined))
+}
+
+// needsStepUp: RFC 9470 §4, OpenID Connect Core §3.1.2.1. The session falls
+// short of every acr that was asked for, and a sign-in here can reach one.
+func needsStepUp(wanted []string, reached string) bool {
+	return len(wanted) > 0 && !contains(wanted, reached) && len(intersect(wanted, reachableACRs)) > 0
 }

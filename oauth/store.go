@@ -51,6 +51,157 @@ type Store interface {
 	// Park keeps content that is too long for a URL; Parked returns it.
 	Park(ctx context.Context, handle string, content []byte, until time.Time) error
 	Parked(ctx context.Context, handle string) ([]byte, error)
+
+	PushedStore
+	DeviceStore
+	RegistrationStore
+	LogoutStore
+
+	// Prolong moves the time until which a live authorization's refresh token is
+	// good, without a new generation. ErrEnded: it isn't live, or its seed is
+	// another.
+	Prolong(ctx context.Context, id string, seedHash []byte, refreshUntil, expiresAt time.Time) error
+	// Revocations lists what was revoked at or after a time, oldest first.
+	Revocations(ctx context.Context, since time.Time) ([]Revocation, error)
+	// PairwiseSalt returns the 32 random bytes that pairwise subjects are
+	// computed with: made at first use, the same for ever and on every node.
+	PairwiseSalt(ctx context.Context) ([]byte, error)
+}
+
+// PushedStore keeps pushed authorization requests: RFC 9126.
+type PushedStore interface {
+	// Push keeps a request. ErrConflict: its client has limit live ones already.
+	Push(ctx context.Context, p PushedRequest, limit int) error
+	// Pushed returns a request until KeepUntil, spent or not; ErrNotFound after.
+	Pushed(ctx context.Context, handle string) (PushedRequest, error)
+	// SpendPushed marks it as used up; ErrReplayed the second time.
+	SpendPushed(ctx context.Context, handle string) error
+}
+
+// PushedRequest is a row of PushedStore.
+type PushedRequest struct {
+	Handle    string
+	ClientID  string
+	Content   []byte
+	ExpiresAt time.Time // after it nobody may begin with it
+	KeepUntil time.Time // until then one who began may end
+	Spent     bool
+}
+
+// DeviceStore keeps device authorizations: RFC 8628. Codes come as hashes.
+type DeviceStore interface {
+	// StartDevice keeps a new one. ErrConflict: client or address has too many
+	// that wait. ErrReplayed: the user code is another's.
+	StartDevice(ctx context.Context, d Device, perClient, perAddress int) error
+	// DeviceByUserCode finds one that hasn't expired, decided or not.
+	DeviceByUserCode(ctx context.Context, userHash []byte) (Device, error)
+	// PollDevice notes a poll and returns the row as it then stands. A poll
+	// sooner than Interval after the one before is TooSoon and raises Interval
+	// by 5 s for good. ErrNotFound: no such code of this client; an expired one
+	// is still found until it is swept.
+	PollDevice(ctx context.Context, deviceHash []byte, clientID string, at time.Time) (Device, error)
+	// DecideDevice records the first decision; ErrConflict for a later one,
+	// ErrNotFound when there is none to decide or it has expired.
+	DecideDevice(ctx context.Context, userHash []byte, decision DeviceDecision, grant []byte, at time.Time) error
+}
+
+// DeviceDecision is what a person answered.
+type DeviceDecision string
+
+// The decisions; DevicePending is none yet.
+const (
+	DevicePending  DeviceDecision = ""
+	DeviceApproved DeviceDecision = "approved"
+	DeviceDenied   DeviceDecision = "denied"
+)
+
+// Device is a row of DeviceStore.
+type Device struct {
+	DeviceHash []byte // the key
+	UserHash   []byte // unique
+	ClientID   string
+	Address    string // where the device asked from
+	Content    []byte // what was asked for
+	Interval   int64  // seconds between polls
+	PolledAt   time.Time
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+	Decision   DeviceDecision
+	Grant      []byte // what was approved
+	TooSoon    bool   // computed by PollDevice
+}
+
+// RegistrationStore keeps clients that register themselves: RFC 7591, Client ID
+// Metadata Documents.
+type RegistrationStore interface {
+	// RegisterClient inserts a client. ErrConflict: there are limit registered
+	// ones that were never used.
+	RegisterClient(ctx context.Context, c *Client, limit int) error
+	// ReplaceClient writes metadata, secret and registration hash; with end, all
+	// that hangs off the client ends.
+	ReplaceClient(ctx context.Context, c *Client, end bool) error
+	// DeleteClient removes it; its id is never given out again.
+	DeleteClient(ctx context.Context, id string) error
+	// KeepDocument inserts the row of a client whose id is a URL, or brings its
+	// metadata up to date, and returns it as it stands. With changed, whoever
+	// agreed before is asked again: their consents forget their session.
+	KeepDocument(ctx context.Context, c *Client, changed bool) (*Client, error)
+	// SpendInitialToken counts one use of an initial access token; ErrNotFound
+	// when it is unknown, used up or expired.
+	SpendInitialToken(ctx context.Context, hash []byte, at time.Time) error
+}
+
+// InitialToken lets a client register itself: RFC 7591 §3.
+type InitialToken struct {
+	ID        string
+	Hash      []byte // SHA-256 of the token
+	Note      string // whom it is for, in the operator's words
+	UsesLeft  int64
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// LogoutStore keeps what apps must be told of ended sessions: OpenID Connect
+// Back-Channel Logout.
+type LogoutStore interface {
+	// SessionClients lists the clients that were given something in a session,
+	// ended or not.
+	SessionClients(ctx context.Context, subject, sessionID string) ([]string, error)
+	// QueueLogouts keeps deliveries until they are done or ExpiresAt.
+	QueueLogouts(ctx context.Context, deliveries []LogoutDelivery) error
+	// TakeLogouts gives up to n deliveries that are due to the caller alone,
+	// by moving their DueAt to lease; another node finds them then.
+	TakeLogouts(ctx context.Context, now, lease time.Time, n int) ([]LogoutDelivery, error)
+	// LogoutDone forgets a delivery.
+	LogoutDone(ctx context.Context, id string) error
+	// LogoutFailed counts a try and says when the next is due.
+	LogoutFailed(ctx context.Context, id string, due time.Time) error
+}
+
+// LogoutDelivery is one app to be told that one session ended.
+type LogoutDelivery struct {
+	ID        string
+	ClientID  string
+	Subject   string // the person's own, not pairwise
+	SessionID string
+	Tries     int64
+	DueAt     time.Time
+	ExpiresAt time.Time
+}
+
+// Revocation is an entry of the revocation feed: tokens that must not be
+// accepted any more although their time has not come. One of the three is set.
+type Revocation struct {
+	Authorization string    // every token whose jti begins with it and a dot
+	Token         string    // the token with this jti
+	ClientID      string    // the client's own tokens, issued before At
+	At            time.Time // when it was revoked
+}
+
+// Once is a proof that works one time, such as a DPoP proof.
+type Once struct {
+	Kind, Owner, ID string
+	Until           time.Time // from the proof itself, see UseOnce
 }
 
 // Consent is what a person agreed to remember for next time.
@@ -96,6 +247,8 @@ type Authorization struct {
 	EndedAt   time.Time // zero while it isn't
 	EndReason string
 	Live      bool // computed by the store at reading
+
+	Proofs []Once // used up by Issue in the same transaction; ErrProofUsed when one was before
 }
 
 // Rotation asks for a refresh token's successor.
@@ -106,6 +259,7 @@ type Rotation struct {
 	At           time.Time
 	RefreshUntil time.Time // the successor's own expiry
 	ExpiresAt    time.Time
+	Proofs       []Once // used up in the same transaction; ErrProofUsed when one was before
 }
 
 // Users tells about people. The built-in implementation is in internal/login;

@@ -20,6 +20,9 @@ func grants() map[string]Grant {
 		GrantAuthorizationCode: redeemCode,
 		GrantRefreshToken:      redeemRefreshToken,
 		GrantClientCredentials: redeemClientCredentials,
+		GrantDeviceCode:        redeemDeviceCode,
+		GrantTokenExchange:     redeemExchange,
+		GrantJWTBearer:         redeemAssertion,
 	}
 }
 
@@ -28,12 +31,16 @@ func methods() []ClientAuth {
 	return []ClientAuth{
 		{Name: AuthBasic, Tried: triedBasic, Check: checkSecret},
 		{Name: AuthPost, Tried: triedPost, Check: checkSecret},
+		{Name: AuthSecretJWT, Tried: triedSecretJWT, Check: checkSecretJWT},
+		{Name: AuthPrivateJWT, Tried: triedPrivateJWT, Check: checkPrivateJWT},
+		{Name: AuthTLS, Tried: neverTried, Check: checkTLS, Offered: func(s *Server) bool { return s.ClientCAs != nil }},
+		{Name: AuthSelfSigned, Tried: neverTried, Check: checkSelfSigned, Offered: func(s *Server) bool { return s.takesCertificates() }},
 		{Name: AuthNone, Tried: triedNone, Check: checkNone},
 	}
 }
 
-// responseModes: OAuth 2.0 Form Post Response Mode, and the default.
-var responseModes = []string{"query", "form_post"}
+// responseModes: the default, OAuth 2.0 Form Post Response Mode, JARM §2.3.
+var responseModes = []string{"query", "form_post", "query.jwt", "form_post.jwt", "jwt"}
 
 var idTokenAlgs = []string{"RS256", "ES256", "EdDSA", "PS256"}
 

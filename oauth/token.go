@@ -2,12 +2,16 @@ package oauth
 
 import (
 	"context"
+	"errors"
 )
 
 // TokenCall is a token request whose client has proved itself.
 type TokenCall struct {
 	Client  *Client
 	Request Request
+
+	given  Credentials
+	sender sender // what its tokens are to be bound to
 }
 
 // TokenResponse is the answer of RFC 6749 §5.1 and OpenID Connect Core §3.1.3.3.
@@ -18,6 +22,7 @@ type TokenResponse struct {
 	RefreshToken string  `json:"refresh_token,omitempty"`
 	IDToken      string  `json:"id_token,omitempty"`
 	Scope        *string `json:"scope,omitempty"`
+	IssuedType   string  `json:"issued_token_type,omitempty"` // RFC 8693 §2.2.1
 }
 
 // Token answers a token request: RFC 6749 §3.2. The client is proved before
@@ -45,7 +50,15 @@ func (s *Server) Token(ctx context.Context, given Credentials) (*TokenResponse, 
 		s.tokenProblem(ctx, client, err)
 		return nil, err
 	}
-	answer, err := grant(ctx, s, &TokenCall{Client: client, Request: req})
+	call := &TokenCall{Client: client, Request: req, given: given}
+	if call.sender, err = s.senderOf(client, given); err != nil {
+		s.tokenProblem(ctx, client, err)
+		return nil, err
+	}
+	answer, err := grant(ctx, s, call)
+	if errors.Is(err, ErrProofUsed) {
+		err = proofUsed(err)
+	}
 	if err != nil {
 		s.tokenProblem(ctx, client, err)
 		return nil, err
@@ -55,7 +68,12 @@ func (s *Server) Token(ctx context.Context, given Credentials) (*TokenResponse, 
 
 // tokenProblem tells the owner what was refused, unless it was told already.
 func (s *Server) tokenProblem(ctx context.Context, c *Client, err error) {
-	if e := AsError(err); !e.isNoted && e.Code != CodeServerError && e.Code != CodeTemporarilyUnavailable {
+	e := AsError(err)
+	switch e.Code {
+	case CodeServerError, CodeTemporarilyUnavailable, CodeAuthorizationPending, CodeSlowDown, CodeUseDPoPNonce:
+		return
+	}
+	if !e.isNoted {
 		s.problem(ctx, c, e, "", nil)
 	}
 }

@@ -5,22 +5,22 @@ import (
 	"testing"
 )
 
-func FuzzBearer(f *testing.F) {
-	for _, seed := range []string{"Bearer abc", "bearer  a.b.c==", "Bearer", "Bearer ", "Basic YTpi", "Bearer a b", "Bearer a,b", "Bearer \x00", "BEARER =", "", " Bearer a", "Bearer\ta"} {
+func FuzzCredentials(f *testing.F) {
+	for _, seed := range []string{"Bearer abc", "bearer  a.b.c==", "Bearer", "Bearer ", "Basic YTpi", "Bearer a b", "Bearer a,b", "Bearer \x00", "BEARER =", "", " Bearer a", "Bearer\ta", "DPoP abc", "dpop a.b.c", "DPoP"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, header string) {
-		token, err := bearer([]string{header})
+		scheme, token, err := credentials([]string{header})
 		if err != nil {
 			if token != "" {
 				t.Errorf("%q: an error and %q", header, token)
 			}
 			return
 		}
-		scheme, rest, _ := strings.Cut(header, " ")
-		if !strings.EqualFold(scheme, "bearer") || strings.TrimLeft(rest, " ") != token || token == "" || len(token) > maxToken ||
-			strings.ContainsAny(token, " \t\r\n,\"\x00") {
-			t.Errorf("%q: token %q", header, token)
+		sent, rest, _ := strings.Cut(header, " ")
+		if scheme != schemeBearer && scheme != schemeDPoP || !strings.EqualFold(sent, scheme) || strings.TrimLeft(rest, " ") != token || token == "" ||
+			len(token) > maxToken || strings.ContainsAny(token, " \t\r\n,\"\x00") {
+			t.Errorf("%q: %s token %q", header, scheme, token)
 		}
 	})
 }

@@ -1,11 +1,13 @@
 package resource
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/valetkey/valetkey/internal/jose"
@@ -34,6 +36,36 @@ type Config struct {
 	// Leeway is how far the two clocks may be apart when exp, nbf and iat are
 	// judged. Default 5 s; negative: none.
 	Leeway time.Duration
+
+	// BaseURL is what stands before the path of a request when a client writes
+	// its URL: "https://api.example.com". A DPoP proof names that URL (RFC 9449
+	// §4.3), and behind a proxy only you know it. Without it the scheme is the
+	// connection's, and the host what the request says: then let your server
+	// answer for its own names only, or a proof made for another will do.
+	BaseURL string
+	// Replay remembers DPoP proofs on all nodes of the API. Default: memory of
+	// this process, of 100,000 proofs.
+	Replay Replay
+	// DPoPNonces has clients put a nonce of ours into their proofs, so that none
+	// is made in advance (RFC 9449 §9). DPoPNonceKey is 32 random bytes, the same
+	// on all nodes of the API; drawn at the start when nil.
+	DPoPNonces   bool
+	DPoPNonceKey []byte
+	// Certificate finds the client's certificate of a request (RFC 8705 §3).
+	// Default: the connection's own. Behind a proxy that ends TLS it reads the
+	// header that the proxy sets, and that nobody else may set.
+	Certificate func(*http.Request) *x509.Certificate
+
+	// Revocations follows the server's revocation feed, so that a revoked JWT is
+	// refused within a second or two and not when it expires. It needs ClientID
+	// and ClientSecret, of a client with the scope revocations:read, and a
+	// HTTPClient that lets an answer take 25 s. Close ends it.
+	Revocations bool
+	// OnStale says what happens to JWTs when the feed has been silent for 30 s.
+	OnStale Stale
+	// MaxTokenLife is the longest life of an access token, and so how long a
+	// revocation is remembered. Default 1 h.
+	MaxTokenLife time.Duration
 
 	// ResourceMetadata is the URL where Metadata is served. Set, every refusal
 	// names it, and a client can find its way from there (RFC 9728 §5.1).
@@ -65,6 +97,12 @@ func (c Config) withDefaults() Config {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
 	}
+	if c.Certificate == nil {
+		c.Certificate = peerCertificate
+	}
+	if c.MaxTokenLife <= 0 {
+		c.MaxTokenLife = time.Hour
+	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -84,6 +122,13 @@ func (c Config) validate() (algs []jose.Alg, err error) {
 		return nil, errors.New("resource: Audience must be set: without it, tokens for any other API would do")
 	case (c.ClientID == "") != (c.ClientSecret == ""):
 		return nil, errors.New("resource: ClientID and ClientSecret go together")
+	case c.Revocations && c.ClientID == "":
+		return nil, errors.New("resource: Revocations needs ClientID and ClientSecret")
+	case c.DPoPNonceKey != nil && len(c.DPoPNonceKey) != 32:
+		return nil, errors.New("resource: DPoPNonceKey must be 32 bytes")
+	}
+	if _, err := secureURL(c.BaseURL); c.BaseURL != "" && (err != nil || strings.ContainsAny(c.BaseURL, "?#")) {
+		return nil, fmt.Errorf("resource: BaseURL: %q is not an https URL without query", c.BaseURL)
 	}
 	for _, name := range c.Algs {
 		alg := jose.Alg(name)
@@ -94,6 +139,16 @@ func (c Config) validate() (algs []jose.Alg, err error) {
 	}
 	return algs, nil
 }
+
+// Stale says what becomes of requests when the revocation feed is silent.
+type Stale int
+
+// StaleAccept goes on with the revocations that are known; StaleRefuse answers
+// 503, since an unknown one might be among them.
+const (
+	StaleAccept Stale = iota
+	StaleRefuse
+)
 
 // secureURL takes https everywhere and http where nobody can listen.
 func secureURL(s string) (*url.URL, error) {

@@ -3,7 +3,6 @@ package resource
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -52,7 +51,7 @@ func newAnswers(s *server, c Config) *answers {
 
 // introspect: RFC 7662 §2.2. What the server says is judged like a JWT's
 // claims: an active token for another resource is not for us (§4).
-func (a *API) introspect(ctx context.Context, token string, cert *x509.Certificate) (*Token, error) {
+func (a *API) introspect(ctx context.Context, token string, by caller) (*Token, error) {
 	answer, err := a.answers.about(ctx, token)
 	if err != nil {
 		return nil, err
@@ -63,11 +62,14 @@ func (a *API) introspect(ctx context.Context, token string, cert *x509.Certifica
 		return nil, invalidToken("the access token is not active", nil)
 	case c.Issuer != "" && c.Issuer != a.c.Issuer:
 		return nil, invalidToken("the access token is another issuer's", nil)
-	case c.TokenType != "" && !strings.EqualFold(c.TokenType, "Bearer"): // a refresh token is active, too
-		return nil, invalidToken("the token is not a bearer access token", nil)
+	case !c.comesBy(by):
+		return nil, invalidToken("the token is no access token, or one for another scheme", nil)
 	}
-	if err := a.judge(c, cert); err != nil {
+	if err := a.judge(c, by); err != nil {
 		return nil, err
+	}
+	if a.feed != nil && a.feed.revoked.covers(c) { // quicker than an answer that is kept
+		return nil, errRevoked
 	}
 	t := c.token(answer.all)
 	t.Issuer = a.c.Issuer
@@ -75,6 +77,13 @@ func (a *API) introspect(ctx context.Context, token string, cert *x509.Certifica
 		t.Expires = time.Time{}
 	}
 	return t, nil
+}
+
+// comesBy compares token_type (RFC 7662 §2.2), if it is told: a refresh token is
+// active, too. A token bound to a key may be called Bearer by its server.
+func (c *claims) comesBy(by caller) bool {
+	return c.TokenType == "" || strings.EqualFold(c.TokenType, schemeBearer) ||
+		strings.EqualFold(c.TokenType, schemeDPoP) && by.proof != nil
 }
 
 // about returns what is known of a token, asking if it must. Requests that

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 var (
@@ -15,6 +17,7 @@ var (
 	// server doesn't answer. Trying again may help.
 	ErrUnavailable = errors.New("authorization server unavailable")
 
+	errRevoked = invalidToken("the access token has been revoked", nil)
 	errNoToken = &refusal{status: http.StatusUnauthorized, description: "an access token is needed"}
 )
 
@@ -24,6 +27,7 @@ type refusal struct {
 	code        string // "" when no token was sent
 	description string // in ASCII, without quotes
 	scopes      []string
+	step        StepUp
 	kind, cause error // the cause is for the log only
 }
 
@@ -65,7 +69,7 @@ const retryAfter = 5 // seconds
 
 // refuse writes the answer. A token that is refused is everyday business and
 // logged for debugging only; a server that can't be reached is not.
-func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
+func (a *API) refuse(w http.ResponseWriter, r *http.Request, scheme string, err error) {
 	var e *refusal
 	if !errors.As(err, &e) { // the request's context ended while it waited
 		e = &refusal{status: http.StatusServiceUnavailable, description: "the request was given up", cause: err}
@@ -79,7 +83,9 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 			a.c.Log.ErrorContext(r.Context(), "resource: "+e.description, "error", e.cause)
 		}
 	} else {
-		h.Set("WWW-Authenticate", a.challenge(e))
+		for _, challenge := range a.challenges(scheme, e) {
+			h.Add("WWW-Authenticate", challenge)
+		}
 		a.c.Log.DebugContext(r.Context(), "resource: request refused", "status", e.status, "error", e)
 	}
 	w.WriteHeader(e.status)
@@ -90,25 +96,46 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// challenge: RFC 6750 §3, RFC 9728 §5.1. Without a token there is no error
-// code (RFC 6750 §3.1).
-func (a *API) challenge(e *refusal) string {
-	var params []string
-	add := func(name, value string) {
-		if value != "" {
-			params = append(params, name+`="`+quotable(value)+`"`)
+// challenges are one of RFC 9449 §7.1 for what came by DPoP. Else there is the
+// one of RFC 6750 §3, and beside a 401 the other scheme is offered, as in RFC
+// 9449 §7.2: a token bound to a key needs it.
+func (a *API) challenges(scheme string, e *refusal) []string {
+	offer := []param{{"algs", proofAlgs}}
+	switch {
+	case scheme == schemeDPoP:
+		return []string{challenge(schemeDPoP, a.params(e), offer)}
+	case e.status != http.StatusUnauthorized:
+		return []string{challenge(schemeBearer, a.params(e))}
+	}
+	return []string{challenge(schemeBearer, a.params(e)), challenge(schemeDPoP, offer, a.where())}
+}
+
+type param struct{ name, value string }
+
+// params: RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1. Without a token there is no
+// error code (RFC 6750 §3.1).
+func (a *API) params(e *refusal) (list []param) {
+	if e.code != "" {
+		list = append(list, param{"error", e.code}, param{"error_description", e.description})
+	}
+	list = append(list, param{"scope", strings.Join(e.scopes, " ")}, param{"acr_values", strings.Join(e.step.ACR, " ")})
+	if e.step.MaxAge > 0 {
+		list = append(list, param{"max_age", strconv.FormatInt(int64(e.step.MaxAge/time.Second), 10)})
+	}
+	return append(list, a.where()...)
+}
+
+func (a *API) where() []param { return []param{{"resource_metadata", a.c.ResourceMetadata}} }
+
+// challenge is RFC 9110 §11.6.1; empty parameters are left out.
+func challenge(scheme string, lists ...[]param) string {
+	text := ""
+	for _, p := range slices.Concat(lists...) {
+		if p.value != "" {
+			text += `, ` + p.name + `="` + quotable(p.value) + `"`
 		}
 	}
-	add("error", e.code)
-	if e.code != "" {
-		add("error_description", e.description)
-	}
-	add("scope", strings.Join(e.scopes, " "))
-	add("resource_metadata", a.c.ResourceMetadata)
-	if params == nil {
-		return "Bearer"
-	}
-	return "Bearer " + strings.Join(params, ", ")
+	return strings.TrimSuffix(scheme+" "+strings.TrimPrefix(text, ", "), " ")
 }
 
 // quotable drops what RFC 6750 §3 doesn't allow between the quotes.

@@ -18,9 +18,16 @@
 // nothing is known about a token, the answer is 503 and not 401: the caller's
 // token may be fine, and should not be thrown away.
 //
-// Tokens are taken from the Authorization header only. A token that is bound
-// to a key (DPoP) is refused, since a stolen one would pass; one bound to a
-// client certificate needs that certificate on the connection.
+// Tokens are taken from the Authorization header only, as Bearer (RFC 6750) or
+// DPoP (RFC 9449). One that is bound to a key comes as DPoP, with a proof by that
+// key; one bound to a client certificate needs that certificate on the
+// connection (RFC 8705). Neither is of use to who stole it. A browser's client
+// can read the challenges and nonces of another origin only if your CORS answers
+// expose WWW-Authenticate and DPoP-Nonce.
+//
+// A revoked opaque token is refused after IntrospectionCache, a revoked JWT when
+// it expires, or at once with Revocations. RequireAuth asks for a better or more
+// recent sign-in (RFC 9470).
 //
 // Let CORS preflights be answered outside of Require: they carry no token.
 package resource
@@ -32,6 +39,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/valetkey/valetkey/internal/dpop"
 	"github.com/valetkey/valetkey/internal/jose"
 )
 
@@ -43,11 +51,15 @@ type API struct {
 	server  *server
 	keys    *keySet
 	answers *answers
+	nonces  *dpop.Nonces // nil without DPoPNonces
+	used    *usedProofs
+	feed    *feed        // nil without Revocations
 	logged  atomic.Int64 // the second in which a failure was logged last
 }
 
 // New never fails: with a Config that can't work the API answers 503 and says
-// why in the log. Check tells it at start-up.
+// why in the log. Check tells it at start-up. With Revocations, call Close when
+// done.
 func New(c Config) *API {
 	a := &API{c: c.withDefaults()}
 	a.algs, a.wrong = a.c.validate()
@@ -58,11 +70,27 @@ func New(c Config) *API {
 	a.server = newServer(a.c)
 	a.keys = newKeySet(a.server, a.c.Now)
 	a.answers = newAnswers(a.server, a.c)
+	a.used = newUsedProofs(a.c.Now)
+	if a.c.DPoPNonces {
+		a.nonces = newNonces(a.c)
+	}
+	if a.c.Revocations {
+		a.feed = startFeed(a.server, a.c)
+	}
 	return a
 }
 
+// Close ends the revocation feed, and returns when it has ended. Without one
+// there is nothing to close.
+func (a *API) Close() {
+	if a.feed != nil {
+		a.feed.close()
+	}
+}
+
 // Check tells whether the API can work: whether the Config makes sense, the
-// authorization server answers for its issuer, and it has keys.
+// authorization server answers for its issuer, it has keys, and a revocation
+// feed if that is wanted.
 func (a *API) Check(ctx context.Context) error {
 	if a.wrong != nil {
 		return a.wrong
@@ -78,35 +106,43 @@ func (a *API) Check(ctx context.Context) error {
 	if err == nil && !slices.ContainsFunc(keys, func(k jose.PublicKey) bool { return slices.Contains(a.algs, k.Alg) }) {
 		err = errors.New("resource: the authorization server has no key for the accepted algorithms")
 	}
+	if err == nil && a.feed != nil {
+		err = a.feed.try(ctx)
+	}
 	return err
 }
 
 // Require lets requests through whose token is good and has all of these
 // scopes. Others are answered as RFC 6750 §3 says.
 func (a *API) Require(scopes ...string) func(http.Handler) http.Handler {
+	return a.require(func(t *Token) error { return t.permits(scopes) })
+}
+
+func (a *API) require(permits func(*Token) error) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			token, err := a.authenticate(r)
+			by, err := a.authenticate(r)
+			a.offerNonce(w.Header(), by)
 			if err == nil {
-				err = token.permits(scopes)
+				err = permits(by.token)
 			}
 			if err != nil {
-				a.refuse(w, r, err)
+				a.refuse(w, r, by.scheme, err)
 				return
 			}
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenKey{}, token)))
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenKey{}, by.token)))
 		})
 	}
 }
 
 // Validate checks a token that came by another way than HTTP. The error is
-// ErrInvalidToken, ErrUnavailable or the context's. A token bound to a certificate or a key
-// is refused.
+// ErrInvalidToken, ErrUnavailable or the context's. A token bound to a
+// certificate or a key is refused: nothing was shown that could prove it.
 func (a *API) Validate(ctx context.Context, token string) (*Token, error) {
 	if len(token) > maxToken || !isB64Token(token) {
 		return nil, invalidToken("the access token is malformed", nil)
 	}
-	return a.validate(ctx, token, nil)
+	return a.validate(ctx, token, caller{})
 }
 
 func (a *API) introspects() bool { return a.c.ClientID != "" }

@@ -30,6 +30,8 @@ type authServer struct {
 	fetches      atomic.Int64 // of the key set
 	questions    atomic.Int64 // at the introspection endpoint
 	down         atomic.Bool
+	feed         *fakeFeed
+	Handler      http.Handler
 
 	mu       sync.Mutex
 	keys     []jose.PublicKey
@@ -41,19 +43,22 @@ type authServer struct {
 
 func newAuthServer(t testing.TB) *authServer {
 	t.Helper()
-	s := &authServer{key: newKey(t, jose.ES256), inactive: map[string]bool{}, opaque: map[string]map[string]any{}, raw: map[string]string{}}
+	s := &authServer{key: newKey(t, jose.ES256), inactive: map[string]bool{}, opaque: map[string]map[string]any{}, raw: map[string]string{}, feed: newFakeFeed()}
 	s.keys = []jose.PublicKey{s.key.Public()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", s.serveMetadata)
 	mux.HandleFunc("GET /jwks", s.serveKeys)
 	mux.HandleFunc("POST /introspect", s.serveIntrospect)
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("POST /token", s.feed.serveToken)
+	mux.HandleFunc("GET /api/v1/revocations", s.feed.serve)
+	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.down.Load() {
 			http.Error(w, "down", http.StatusBadGateway)
 			return
 		}
 		mux.ServeHTTP(w, r)
-	}))
+	})
+	s.Server = httptest.NewServer(s.Handler)
 	t.Cleanup(s.Close)
 	return s
 }
@@ -65,7 +70,7 @@ func (s *authServer) serveMetadata(w http.ResponseWriter, _ *http.Request) {
 	if issuer == "" {
 		issuer = s.URL
 	}
-	writeJSON(w, map[string]any{"issuer": issuer, "jwks_uri": s.URL + "/jwks", "introspection_endpoint": s.URL + "/introspect"})
+	writeJSON(w, map[string]any{"issuer": issuer, "jwks_uri": s.URL + "/jwks", "introspection_endpoint": s.URL + "/introspect", "token_endpoint": s.URL + "/token"})
 }
 
 func (s *authServer) serveKeys(w http.ResponseWriter, _ *http.Request) {
@@ -397,7 +402,7 @@ func Test118WhereTheTokenIs(t *testing.T) {
 		{"two headers", get("/notes", "Bearer "+token, "Bearer "+token), "400 invalid_request"},
 		{"two in one", get("/notes", "Bearer "+token+", Bearer "+token), "400 invalid_request"},
 		{"Basic", get("/notes", "Basic YTpi"), "401"},
-		{"DPoP", get("/notes", "DPoP "+token), "401"},
+		{"DPoP without a proof", get("/notes", "DPoP "+token), "401 invalid_dpop_proof"},
 		{"scheme only", get("/notes", "Bearer"), "400 invalid_request"},
 		{"empty", get("/notes", ""), "401"},
 		{"a blank inside", get("/notes", "Bearer a b"), "400 invalid_request"},

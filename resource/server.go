@@ -2,7 +2,6 @@ package resource
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,9 +22,10 @@ const (
 
 // server is the authorization server as seen from here.
 type server struct {
-	issuer string
-	client *http.Client
-	now    func() time.Time
+	issuer  string
+	client  *http.Client
+	patient *http.Client // the same for answers that take their time
+	now     func() time.Time
 
 	mu    sync.Mutex // held while fetching: one discovery at a time
 	doc   *metadata
@@ -37,10 +37,13 @@ type metadata struct {
 	Issuer                string `json:"issuer"`
 	JWKSURI               string `json:"jwks_uri"`
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
+	TokenEndpoint         string `json:"token_endpoint"`
 }
 
 func newServer(c Config) *server {
-	return &server{issuer: c.Issuer, client: c.HTTPClient, now: c.Now}
+	patient := *c.HTTPClient
+	patient.Timeout = 0 // there is a context
+	return &server{issuer: c.Issuer, client: c.HTTPClient, patient: &patient, now: c.Now}
 }
 
 // metadata is fetched once an hour. The last one stays good while there is
@@ -80,8 +83,10 @@ func (s *server) discover(ctx context.Context) (*metadata, error) {
 	if _, err := secureURL(doc.JWKSURI); err != nil {
 		return nil, fmt.Errorf("metadata of %s: jwks_uri: %w", s.issuer, err)
 	}
-	if _, err := secureURL(doc.IntrospectionEndpoint); err != nil && doc.IntrospectionEndpoint != "" {
-		return nil, fmt.Errorf("metadata of %s: introspection_endpoint: %w", s.issuer, err)
+	for name, endpoint := range map[string]string{"introspection": doc.IntrospectionEndpoint, "token": doc.TokenEndpoint} {
+		if _, err := secureURL(endpoint); err != nil && endpoint != "" {
+			return nil, fmt.Errorf("metadata of %s: %s_endpoint: %w", s.issuer, name, err)
+		}
 	}
 	return &doc, nil
 }
@@ -133,7 +138,7 @@ func (s *server) fetch(ctx context.Context, address string) ([]byte, http.Header
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.do(req)
+	return s.do(s.client, req, maxAnswer)
 }
 
 // post sends a form with HTTP Basic, each half form-encoded (RFC 6749 §2.3.1).
@@ -144,25 +149,35 @@ func (s *server) post(ctx context.Context, address, id, secret string, form url.
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
-	data, _, err := s.do(req)
+	data, _, err := s.do(s.client, req, maxAnswer)
 	return data, err
 }
 
-func (s *server) do(req *http.Request) ([]byte, http.Header, error) {
+// statusError is an answer other than 200.
+type statusError struct {
+	method, address string
+	status          int
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("%s %s: status %d", e.method, e.address, e.status)
+}
+
+func (s *server) do(client *http.Client, req *http.Request, limit int) ([]byte, http.Header, error) {
 	req.Header.Set("Accept", "application/json")
-	resp, err := s.client.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
 	switch {
 	case err != nil:
 		return nil, nil, fmt.Errorf("%s %s: %w", req.Method, req.URL, err)
 	case resp.StatusCode != http.StatusOK:
-		return nil, nil, fmt.Errorf("%s %s: status %d", req.Method, req.URL, resp.StatusCode)
-	case len(data) > maxAnswer:
-		return nil, nil, errors.New(req.URL.String() + ": more than 64 KiB")
+		return nil, nil, &statusError{req.Method, req.URL.String(), resp.StatusCode}
+	case len(data) > limit:
+		return nil, nil, fmt.Errorf("%s: more than %d bytes", req.URL, limit)
 	}
 	return data, resp.Header, nil
 }

@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/valetkey/valetkey"
+	"github.com/valetkey/valetkey/oauth"
 )
 
 type clientCmd struct {
@@ -18,63 +17,6 @@ type clientCmd struct {
 	Update       clientUpdate       `cmd:"" help:"Change an app."`
 	Delete       clientDelete       `cmd:"" help:"Delete an app; its tokens end."`
 	RotateSecret clientRotateSecret `cmd:"" help:"Replace an app's secret."`
-}
-
-// clientFlags say what is to be registered; only those given count.
-type clientFlags struct {
-	Name                  *string  `help:"Name that people see."`
-	RedirectURI           []string `name:"redirect-uri" help:"Callback address; may be repeated." sep:"none"`
-	PostLogoutRedirectURI []string `name:"post-logout-redirect-uri" help:"Where to go after signing out; may be repeated." sep:"none"`
-	Type                  *string  `help:"web, spa, native or service." enum:"web,spa,native,service"`
-	Grant                 []string `help:"Grant type; may be repeated."`
-	Scope                 *string  `help:"Scopes that it may ask for, separated by spaces."`
-	AuthMethod            *string  `help:"client_secret_basic, client_secret_post or none."`
-	TokenFormat           *string  `help:"jwt or opaque."`
-	Profile               *string  `help:"oauth21 or compatible."`
-	FirstParty            *bool    `help:"Never ask for consent."`
-	Verified              *bool    `help:"Vouch for the app's name."`
-	Metadata              string   `help:"File with an RFC 7591 document; single flags win over it." type:"path" placeholder:"FILE"`
-}
-
-// apply writes what was given over what stands.
-func (f *clientFlags) apply(c *valetkey.Client) error {
-	if f.Metadata != "" {
-		content, err := os.ReadFile(f.Metadata)
-		if err != nil {
-			return fmt.Errorf("metadata: %w", err)
-		}
-		if err := json.Unmarshal(content, &c.Metadata); err != nil {
-			return fmt.Errorf("metadata %s: %w", f.Metadata, err)
-		}
-	}
-	set(&c.Name, f.Name)
-	set(&c.Type, f.Type)
-	set(&c.Scope, f.Scope)
-	set(&c.AuthMethod, f.AuthMethod)
-	set(&c.TokenFormat, f.TokenFormat)
-	set(&c.Profile, f.Profile)
-	if f.FirstParty != nil {
-		c.FirstParty = *f.FirstParty
-	}
-	if f.Verified != nil {
-		c.Verified = *f.Verified
-	}
-	setList(&c.RedirectURIs, f.RedirectURI)
-	setList(&c.PostLogoutRedirectURIs, f.PostLogoutRedirectURI)
-	setList(&c.GrantTypes, f.Grant)
-	return nil
-}
-
-func set[T ~string](to *T, from *string) {
-	if from != nil {
-		*to = T(*from)
-	}
-}
-
-func setList(to *[]string, from []string) {
-	if len(from) > 0 {
-		*to = from
-	}
 }
 
 type clientCreate struct {
@@ -103,9 +45,25 @@ func (k *clientCreate) Run(ctx context.Context, s *Settings, c console) error {
 		if err != nil {
 			return err
 		}
-		return k.print(c, made, func(w io.Writer) { describe(w, made) })
+		return k.print(c, made, func(w io.Writer) {
+			describe(w, made)
+			if made.Profile == oauth.ProfileFAPI2 {
+				fmt.Fprintf(w, fapiWords, s.Issuer)
+			}
+		})
 	})
 }
+
+// fapiWords say what a client of profile fapi2 has to do: FAPI 2.0 Security
+// Profile §5.3.3.
+const fapiWords = `
+What this app must do:
+  push each request to the pushed authorization request endpoint, with PKCE and S256
+  authenticate by private_key_jwt or a client certificate
+  bind its tokens by DPoP or that certificate
+  sign with PS256, ES256 or EdDSA
+  name %s alone as the audience of its assertions
+`
 
 func describe(w io.Writer, c valetkey.Client) {
 	fmt.Fprintf(w, "name\t%s\nclient_id\t%s\n", c.Name, c.ID)

@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/valetkey/valetkey/oauth"
 )
 
 // result is what one command line did.
@@ -76,6 +80,43 @@ func TestBadConfiguration(t *testing.T) {
 		{"bad issuer in the environment", "", "VALETKEY_ISSUER=https://auth.example.com/", "", "VALETKEY_ISSUER: issuer", exitUsage},
 		{"bad issuer in a flag", "", "", "--issuer=auth.example.com", "--issuer: issuer", exitUsage},
 		{"unknown flag", "", "", "--lisen=x", "--lisen", exitUsage},
+
+		{"bad registration", "registration: everybody\n", "", "", `FILE:1: registration: "everybody" is not one of closed, token, open`, exitUsage},
+		{"bad profile", "\nregistration-profile: loose\n", "", "", `FILE:2: registration-profile: "loose" is not one of compatible, oauth21, fapi2`, exitUsage},
+		{"bad switch", "client-id:\n  documents: perhaps\n", "", "", `FILE:2: client-id-documents: "perhaps" is not one of on, off`, exitUsage},
+		{"bad host", "client-id:\n  hosts: [app.example, 'https://b.example']\n", "", "", `FILE:2: client-id-hosts: "https://b.example" is not a host such as app.example`, exitUsage},
+		{"bad host pattern", "", "VALETKEY_CLIENT_ID_HOSTS=a*.example", "", `VALETKEY_CLIENT_ID_HOSTS: client-id-hosts: "a*.example" is not a host`, exitUsage},
+		{"bad nonce", "", "", "--dpop-nonce=maybe", `--dpop-nonce: dpop-nonce: "maybe" is not one of on, off`, exitUsage},
+		{"no fetch file", "fetch:\n  ca-file: missing.pem\n", "", "", "FILE:2: fetch-ca-file: open missing.pem", exitUsage},
+		{"no certificate in the file", "tls: {cert: a, key: b}\nmtls:\n  listen: 127.0.0.1:0\n  ca-file: config_test.go\n", "", "", "FILE:4: mtls-ca-file: config_test.go has no certificate in PEM", exitUsage},
+		{"mTLS without TLS", "mtls-listen: 127.0.0.1:8443\n", "", "", "FILE:1: mtls-listen needs tls-cert and tls-key", exitUsage},
+		{"bad mTLS address", "", "VALETKEY_MTLS_LISTEN=8443", "", `VALETKEY_MTLS_LISTEN: mtls-listen: "8443" is not HOST:PORT`, exitUsage},
+		{"one address for both", "listen: 127.0.0.1:1\nmtls-listen: 127.0.0.1:1\ntls: {cert: a, key: b}\n", "", "", "FILE:2: mtls-listen needs an address of its own", exitUsage},
+		{"mTLS by http", "", "", "--mtls-url=http://auth.example", `--mtls-url: mtls-url: "http://auth.example" is not an https address`, exitUsage},
+		{"mTLS below a path", "", "", "--mtls-url=https://auth.example/", `--mtls-url: mtls-url: "https://auth.example/" is not an https address without path`, exitUsage},
+		{"mTLS nowhere", "mtls-url: https://auth.example:8443\n", "", "", "FILE:1: mtls-url needs mtls-listen, or mtls-header", exitUsage},
+		{"authorities of nobody", "mtls-ca-file: ca.pem\n", "", "", "FILE:1: mtls-ca-file needs mtls-listen, or mtls-header", exitUsage},
+		{"a header that anybody may send", "brand: x\nmtls-header: Client-Cert\n", "", "", "FILE:2: mtls-header needs trusted-proxies", exitUsage},
+		{"bad header", "trusted-proxies: 127.0.0.1\nmtls-header: 'Client Cert'\n", "", "", `FILE:2: mtls-header: "Client Cert" is not the name of a header`, exitUsage},
+
+		{"clients are no list", "clients: {id: web}\n", "", "", "FILE:1: clients:", exitUsage},
+		{"unknown key of a client", "clients:\n  - id: web\n    redirect_url: x\n", "", "", `FILE:3: clients: unknown key "redirect_url"; did you mean "redirect_uris"?`, exitUsage},
+		{"bad list of a client", "clients:\n  - {id: a}\n  - id: web\n    secret: secret words\n    redirect_uris: https://app.example/cb\n", "", "", "FILE:5: clients: redirect_uris takes a list", exitUsage},
+		{"bad boolean of a client", "clients:\n  - id: web\n    dpop_bound_access_tokens: 7\n", "", "", "FILE:3: clients: dpop_bound_access_tokens takes true or false", exitUsage},
+		{"number for text", "clients:\n  - id: 7\n", "", "", "FILE:2: clients: id takes text; put it into quotes", exitUsage},
+		{"one name twice", "clients:\n  - id: web\n    client_id: web\n", "", "", `clients: "client_id" and "id" are one; write it once`, exitUsage},
+		{"keys as text", "clients:\n  - id: web\n    jwks: '{}'\n", "", "", "FILE:3: clients: jwks takes a JWK Set", exitUsage},
+		{"unknown key of a policy", "clients:\n  - id: web\n    token_exchange:\n      client: [a]\n", "", "", `FILE:4: clients: unknown key "client"`, exitUsage},
+
+		{"issuers are no list", "trusted-issuers: https://a.example\n", "", "", "FILE:1: trusted-issuers:", exitUsage},
+		{"unknown key of an issuer", "trusted-issuers:\n  - issuer: https://a.example\n    jwks_url: x\n", "", "", `FILE:3: trusted-issuers: unknown key "jwks_url"; did you mean "jwks_uri"?`, exitUsage},
+		{"an issuer without name", "trusted-issuers:\n  - jwks_uri: https://a.example/jwks\n", "", "", "FILE:2: trusted-issuers: issuer is missing", exitUsage},
+		{"an issuer without keys", "trusted_issuers:\n  - issuer: https://a.example\n    clients: [web]\n", "", "", "FILE:2: trusted-issuers: jwks_uri or jwks is missing", exitUsage},
+		{"an issuer with two sets of keys", "trusted-issuers:\n  - issuer: https://a.example\n    clients: [web]\n    jwks_uri: https://a.example/jwks\n    jwks: {keys: []}\n", "", "", "FILE:5: trusted-issuers: jwks_uri and jwks exclude each other", exitUsage},
+		{"an issuer's keys by http", "trusted-issuers:\n  - issuer: https://a.example\n    clients: [web]\n    jwks_uri: http://a.example/jwks\n", "", "", `FILE:4: trusted-issuers: jwks_uri: "http://a.example/jwks" must use https`, exitUsage},
+		{"an issuer for nobody", "trusted-issuers:\n  - issuer: https://a.example\n    jwks_uri: https://a.example/jwks\n", "", "", "FILE:2: trusted-issuers: clients is missing", exitUsage},
+		{"bad match", "trusted-issuers:\n  - issuer: https://a.example\n    clients: [web]\n    jwks_uri: https://a.example/jwks\n    match: phone\n", "", "", `FILE:5: trusted-issuers: match: "phone" is not one of subject, username, email`, exitUsage},
+		{"one issuer twice", "trusted-issuers:\n  - &a\n    issuer: https://a.example\n    clients: [web]\n    jwks_uri: https://a.example/jwks\n  - *a\n", "", "", `trusted-issuers: issuer "https://a.example" is named twice`, exitUsage},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args := []string{"user", "list", "--data-dir", t.TempDir()}
@@ -213,6 +254,105 @@ clients:
 	}
 }
 
+// TestOutwardSettings: the settings about what comes from outside, as the
+// server takes them.
+func TestOutwardSettings(t *testing.T) {
+	authority := pemFile(t)
+	c, err := parsed(t, "--data-dir", t.TempDir(), "--config", write(t, `
+issuer: https://auth.example.com
+tls: {cert: a.pem, key: b.pem}
+mtls:
+  listen: 0.0.0.0:8443
+  ca-file: `+authority+`
+  header: Client-Cert
+trusted-proxies: 127.0.0.1
+dpop-nonce: on
+registration: token
+registration-profile: fapi2
+client-id:
+  documents: off
+  hosts: [app.example, "*.apps.example"]
+fetch:
+  allow-loopback: true
+  ca_file: `+authority+`
+trusted-issuers:
+  - issuer: https://idp.example
+    jwks: {keys: [{kty: OKP, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}]}
+    clients: [web]
+    scopes: [orgs:read]
+    match: email
+  - {issuer: other, jwks_uri: https://other.example/jwks, clients: [web, service]}
+`)).server(console{err: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.MTLSURL != "https://auth.example.com:8443" || c.ClientCAs == nil || c.CertificateHeader != "Client-Cert" || !c.DPoPNonce ||
+		c.Registration != oauth.RegistrationToken || c.RegistrationProfile != oauth.ProfileFAPI2 || !c.Documents.Off || len(c.Documents.Hosts) != 2 ||
+		!c.FetchAllowLoopback || c.FetchRoots == nil {
+		t.Errorf("%+v", c)
+	}
+	want := []oauth.TrustedIssuer{
+		{Issuer: "https://idp.example", JWKS: json.RawMessage(`{"keys":[{"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`), Clients: []string{"web"}, Scopes: []string{"orgs:read"}, Match: "email"},
+		{Issuer: "other", JWKSURI: "https://other.example/jwks", Clients: []string{"web", "service"}},
+	}
+	if diff := cmp.Diff(want, c.TrustedIssuers); diff != "" {
+		t.Error(diff)
+	}
+	// What is left out is the safe choice.
+	c, err = parsed(t, "--data-dir", t.TempDir()).server(console{err: io.Discard})
+	if err != nil || c.Registration != oauth.RegistrationClosed || c.RegistrationProfile != oauth.ProfileCompatible || c.Documents.Off || c.DPoPNonce ||
+		c.MTLSURL != "" || c.ClientCAs != nil || c.CertificateHeader != "" || c.FetchAllowLoopback || c.FetchRoots != nil || c.TrustedIssuers != nil {
+		t.Errorf("%+v %v", c, err)
+	}
+	for listen, want := range map[string]string{"127.0.0.1:443": "https://localhost", ":9443": "https://localhost:9443", "": ""} {
+		if got := (&Settings{Issuer: "https://localhost:8080", MTLSListen: listen}).mtlsURL(); got != want {
+			t.Errorf("%s: %s", listen, got)
+		}
+	}
+	if got := (&Settings{Issuer: "https://[::1]:8080", MTLSListen: "[::1]:1"}).mtlsURL(); got != "https://[::1]:1" {
+		t.Error(got)
+	}
+}
+
+// TestSeedClients: RFC 7591's names and the short ones.
+func TestSeedClients(t *testing.T) {
+	s := parsed(t, "--config", write(t, `
+clients:
+  - {id: web, secret: s, name: App, type: web, auth_method: client_secret_post, token_format: opaque, homepage: https://app.example, owner: ada}
+  - client_id: bank
+    client_name: Bank
+    token_endpoint_auth_method: private_key_jwt
+    jwks:
+      keys:
+        - {kty: EC, crv: P-256, x: a, y: b}
+    default_max_age: 60
+    profile: fapi2
+    token_exchange: {clients: [web], resources: [https://api.example], impersonation: true}
+`))
+	age := 60
+	want := []seedClient{
+		{ID: "web", Secret: "s", Owner: "ada", line: 3, Metadata: oauth.Metadata{
+			Name: "App", Type: oauth.TypeWeb, AuthMethod: oauth.AuthPost, TokenFormat: oauth.FormatOpaque, HomepageURI: "https://app.example",
+		}},
+		{ID: "bank", line: 4, Metadata: oauth.Metadata{
+			Name: "Bank", AuthMethod: oauth.AuthPrivateJWT, JWKS: json.RawMessage(`{"keys":[{"crv":"P-256","kty":"EC","x":"a","y":"b"}]}`), DefaultMaxAge: &age,
+			Profile: oauth.ProfileFAPI2, Exchange: &oauth.ExchangePolicy{Clients: []string{"web"}, Resources: []string{"https://api.example"}, Impersonation: true},
+		}},
+	}
+	if diff := cmp.Diff(want, s.seed.Clients, cmp.AllowUnexported(seedClient{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestSeedIsJudged: what the rules refuse says where it stands.
+func TestSeedIsJudged(t *testing.T) {
+	path := write(t, "clients:\n  - {id: a, name: A, redirect_uris: [https://a.example/cb]}\n  - id: b\n    name: B\n    redirect_uris: [http://b.example/cb]\n")
+	got := command(t, "", "serve", "--listen", "127.0.0.1:0", "--data-dir", t.TempDir(), "--config", path)
+	if got.code != exitUsage || !strings.Contains(got.err, path+":3: clients: b: redirect URI must use https") {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestEverySettingHasItsVariable: CONTRACT §1: key listen, flag --listen,
 // variable VALETKEY_LISTEN.
 func TestEverySettingHasItsVariable(t *testing.T) {
@@ -260,6 +400,17 @@ func TestExitCodes(t *testing.T) {
 		{"keys", "", at("key", "list", "--json"), exitOK, true},
 		{"scope", "", at("scope", "create", "read", "--title", "Read", "--json"), exitOK, true},
 		{"scopes", "", at("scope", "list", "--json"), exitOK, true},
+		{"registration token", "", at("registration-token", "create", "--uses", "2", "--expires", "1h", "--note", "for CI", "--json"), exitOK, true},
+		{"registration tokens", "", at("registration-token", "list", "--json"), exitOK, true},
+		{"registration token for nothing", "", at("registration-token", "create", "--uses", "0"), exitUsage, false},
+		{"registration token of the past", "", at("registration-token", "create", "--expires", "-1h"), exitUsage, false},
+		{"unknown registration token", "", at("registration-token", "delete", "nothing"), exitFail, false},
+		{"no such keys", "", at("client", "create", "--name", "App", "--jwks", "missing.json"), exitFail, false},
+		{"bad keys", "", at("client", "create", "--name", "App", "--jwks", "config_test.go"), exitFail, false},
+		{"nowhere to sign in", "", at("login", "--client-id", "x"), exitUsage, false},
+		{"sign in by http", "", at("login", "--issuer", "http://auth.example", "--client-id", "x"), exitUsage, false},
+		{"sign in as nobody", "", at("login", "--issuer", "https://auth.example"), exitUsage, false},
+		{"sign in where nothing is", "", at("login", "--issuer", "http://127.0.0.1:1", "--client-id", "x"), exitFail, false},
 		{"disabled", "", at("user", "disable", "ada", "--json"), exitOK, true},
 		{"deleted", "", at("user", "delete", "ada", "--json"), exitOK, true},
 	} {
@@ -294,7 +445,7 @@ func TestExitCodes(t *testing.T) {
 func FuzzParseConfig(f *testing.F) {
 	for _, text := range []string{
 		"listen: x", "tls:\n  cert: a\n  key: b\n", "a: [1, 2]", "- a", "a: b: c", "\x00", "a: &x b\nc: *x", "? a\n: b", "{}", "users: [{username: ada}]",
-		"users: 7", "scopes:\n  a: {title: b}", "a:\n  - b\n  - {c: d}", "<<: {a: b}", "a: !!binary x", "'a': 1\n\"b\": 2", "a: |\n  text\n", "---\na: b\n---\nc: d\n", "a: *nothing", "users: !tag x",
+		"users: 7", "clients: [{id: a, jwks: {keys: [1]}, token_exchange: {a: b}}]", "clients:\n- &a {id: x}\n- *a", "clients: [7]", "trusted-issuers: [{issuer: a, match: b}]", "scopes:\n  a: {title: b}", "a:\n  - b\n  - {c: d}", "<<: {a: b}", "a: !!binary x", "'a': 1\n\"b\": 2", "a: |\n  text\n", "---\na: b\n---\nc: d\n", "a: *nothing", "users: !tag x",
 	} {
 		f.Add([]byte(text))
 	}

@@ -149,8 +149,12 @@ func flatten(path, prefix string, node ast.MapNode, entries map[string]entry, in
 	for iter := node.MapRange(); iter.Next(); {
 		key, value := prefix+keyText(iter.Key()), iter.Value()
 		line := iter.Key().GetToken().Position.Line
-		if section := into.section(key); section != nil {
-			if err := yaml.NodeToValue(value, section, yaml.Strict()); err != nil {
+		if read := into.section(key); read != nil {
+			if err := read(value); err != nil {
+				var there lineError
+				if errors.As(err, &there) && there.line > 0 {
+					line = there.line
+				}
 				return fmt.Errorf("%s:%d: %s: %s", path, line, key, firstLine(err))
 			}
 			continue

@@ -134,7 +134,7 @@ func (d *demoCmd) serve(ctx context.Context, p demoParts, srv http.Handler, read
 	failed := make(chan error, 3)
 	run := func(handler http.Handler, l net.Listener) {
 		running.Go(func() {
-			if err := serve(ctx, newHTTP(handler), l); err != nil {
+			if err := serve(ctx, newHTTP(handler, slog.Default()), l); err != nil {
 				failed <- err
 			}
 		})

@@ -20,18 +20,20 @@ var version = "dev"
 
 // commands is the command line; each command's Run is in the file of its name.
 type commands struct {
-	Settings
+	Settings `embed:"" group:"Settings:"`
 
-	Demo     demoCmd     `cmd:"" help:"Try everything in one process, with nothing on disk."`
-	Serve    serveCmd    `cmd:"" help:"Run the server."`
-	User     userCmd     `cmd:"" help:"Create, list, show, disable, enable, delete users; set passwords."`
-	Client   clientCmd   `cmd:"" help:"Create, list, show, update, delete apps; replace secrets."`
-	Scope    scopeCmd    `cmd:"" help:"Declare scopes in words people can read."`
-	Resource resourceCmd `cmd:"" help:"Declare the APIs that take tokens."`
-	Key      keyCmd      `cmd:"" help:"List and rotate signing keys."`
-	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to date."`
-	Secret   secretCmd   `cmd:"" help:"Print a new master secret, for nodes that share one."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Demo              demoCmd              `cmd:"" help:"Try everything in one process, with nothing on disk."`
+	Serve             serveCmd             `cmd:"" help:"Run the server."`
+	User              userCmd              `cmd:"" help:"Create, list, show, disable, enable, delete users; set passwords."`
+	Client            clientCmd            `cmd:"" help:"Create, list, show, update, delete apps; replace secrets."`
+	RegistrationToken registrationTokenCmd `cmd:"" help:"Create, list, delete the tokens with which apps register themselves."`
+	Scope             scopeCmd             `cmd:"" help:"Declare scopes in words people can read."`
+	Resource          resourceCmd          `cmd:"" help:"Declare the APIs that take tokens."`
+	Key               keyCmd               `cmd:"" help:"List and rotate signing keys."`
+	Login             loginCmd             `cmd:"" help:"Sign in to an app through the browser and print its tokens."`
+	Migrate           migrateCmd           `cmd:"" help:"Bring the database's schema up to date."`
+	Secret            secretCmd            `cmd:"" help:"Print a new master secret, for nodes that share one."`
+	Version           versionCmd           `cmd:"" help:"Print the version."`
 }
 
 // Exit codes: CONTRACT §1.

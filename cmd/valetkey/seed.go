@@ -7,6 +7,9 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+
 	"github.com/valetkey/valetkey"
 	"github.com/valetkey/valetkey/oauth"
 )
@@ -14,10 +17,11 @@ import (
 // seed is what the configuration declares: people and apps that are made once,
 // scopes and resources that hold while it says so.
 type seed struct {
-	Users     []seedUser              `yaml:"users"`
-	Clients   []seedClient            `yaml:"clients"`
-	Scopes    map[string]seedScope    `yaml:"scopes"`
-	Resources map[string]seedResource `yaml:"resources"`
+	Users     []seedUser
+	Clients   []seedClient
+	Scopes    map[string]seedScope
+	Resources map[string]seedResource
+	Issuers   []seedIssuer
 }
 
 type seedUser struct {
@@ -27,24 +31,6 @@ type seedUser struct {
 	Name     string         `yaml:"name"`
 	Admin    bool           `yaml:"admin"`
 	Claims   map[string]any `yaml:"claims"`
-}
-
-type seedClient struct {
-	ID                     string   `yaml:"id"`
-	Name                   string   `yaml:"name"`
-	Secret                 string   `yaml:"secret"`
-	Type                   string   `yaml:"type"`
-	RedirectURIs           []string `yaml:"redirect_uris"`
-	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris"`
-	GrantTypes             []string `yaml:"grant_types"`
-	Scope                  string   `yaml:"scope"`
-	AuthMethod             string   `yaml:"auth_method"`
-	TokenFormat            string   `yaml:"token_format"`
-	Profile                string   `yaml:"profile"`
-	FirstParty             bool     `yaml:"first_party"`
-	Homepage               string   `yaml:"homepage"`
-	Description            string   `yaml:"description"`
-	Owner                  string   `yaml:"owner"`
 }
 
 type seedScope struct {
@@ -60,17 +46,22 @@ type seedResource struct {
 	Client string `yaml:"client"`
 }
 
-// section tells which part of the seed a top-level key fills.
-func (s *seed) section(key string) any {
+// section tells what reads a top-level key that is part of the seed.
+func (s *seed) section(key string) func(ast.Node) error {
+	strict := func(into any) func(ast.Node) error {
+		return func(node ast.Node) error { return yaml.NodeToValue(node, into, yaml.Strict()) }
+	}
 	switch key {
 	case "users":
-		return &s.Users
+		return strict(&s.Users)
 	case "clients":
-		return &s.Clients
+		return s.readClients
 	case "scopes":
-		return &s.Scopes
+		return strict(&s.Scopes)
 	case "resources":
-		return &s.Resources
+		return strict(&s.Resources)
+	case "trusted-issuers":
+		return s.readIssuers
 	}
 	return nil
 }
@@ -104,20 +95,14 @@ func (s *seed) plant(ctx context.Context, srv *valetkey.Server) error {
 	}
 	for _, c := range s.Clients {
 		_, err := admin.CreateClient(ctx, c.client())
-		if err != nil && !errors.Is(err, oauth.ErrConflict) {
+		var bad *oauth.Error
+		switch {
+		case err == nil, errors.Is(err, oauth.ErrConflict):
+		case errors.As(err, &bad):
+			return usageError{fmt.Errorf("%s:%d: clients: %s: %s", loaded.path, c.line, c.ID, bad.Description)}
+		default:
 			return fmt.Errorf("clients: %s: %w", c.ID, err)
 		}
 	}
 	return nil
-}
-
-func (c seedClient) client() valetkey.NewClient {
-	return valetkey.NewClient{
-		ID: c.ID, Secret: c.Secret, FirstParty: c.FirstParty, OwnerName: c.Owner, Verified: true,
-		Metadata: oauth.Metadata{
-			Name: c.Name, Type: oauth.ClientType(c.Type), RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,
-			GrantTypes: c.GrantTypes, Scope: c.Scope, AuthMethod: c.AuthMethod, TokenFormat: oauth.TokenFormat(c.TokenFormat),
-			Profile: oauth.Profile(c.Profile), HomepageURI: c.Homepage, Description: c.Description,
-		},
-	}
 }

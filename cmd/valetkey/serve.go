@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/valetkey/valetkey"
@@ -33,14 +35,14 @@ func (serveCmd) Run(ctx context.Context, s *Settings, c console) (err error) {
 	if err := s.seed.plant(ctx, srv); err != nil {
 		return err
 	}
-	listener, err := s.listen(ctx)
+	doors, err := s.doors(ctx, srv)
 	if err != nil {
 		return err
 	}
 	if err := greet(ctx, srv, c); err != nil {
 		return err
 	}
-	return serve(ctx, newHTTP(srv), listener)
+	return serveAll(ctx, doors, config.Log)
 }
 
 // tuneCollector trades some idle memory for CPU: what lives is a few MiB, so
@@ -62,34 +64,99 @@ func greet(ctx context.Context, srv *valetkey.Server, c console) error {
 	return err
 }
 
-// listen opens the port before anything is promised.
-func (s *Settings) listen(ctx context.Context) (net.Listener, error) {
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", s.Listen)
+// door is a listener and what answers behind it.
+type door struct {
+	handler  http.Handler
+	listener net.Listener
+}
+
+// doors opens every port before anything is promised.
+func (s *Settings) doors(ctx context.Context, srv *valetkey.Server) ([]door, error) {
+	config, err := s.tls()
+	if err != nil {
+		return nil, err
+	}
+	front, err := listen(ctx, s.Listen, config)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
+	doors := []door{{srv, front}}
+	if s.MTLSListen == "" {
+		return doors, nil
+	}
+	side, err := listen(ctx, s.MTLSListen, askCertificate(config))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("mtls-listen: %w", err), front.Close())
+	}
+	return append(doors, door{srv.MTLS(), side}), nil
+}
+
+// tls is nil without a certificate. Of TLS 1.2 only what RFC 9325 §4.2
+// recommends: forward secrecy and authenticated encryption. TLS 1.3 has
+// nothing else.
+func (s *Settings) tls() (*tls.Config, error) {
 	if s.TLSCert == "" {
-		return listener, nil
+		return nil, nil
 	}
 	pair, err := tls.LoadX509KeyPair(s.TLSCert, s.TLSKey)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("tls-cert: %w", err), listener.Close())
+		return nil, usageError{fmt.Errorf("%s: tls-cert: %w", s.Config.origin("tls-cert", "tls-key"), err)}
 	}
-	return tls.NewListener(listener, &tls.Config{
+	return &tls.Config{
 		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"},
-	}), nil
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		},
+	}, nil
 }
 
-// newHTTP sets the times after which a slow peer is left.
-func newHTTP(handler http.Handler) *http.Server {
+// askCertificate asks clients for a certificate and leaves the judging to the
+// server's rules, which know self-signed ones: RFC 8705 §2. A resumed session
+// would not show it again.
+func askCertificate(config *tls.Config) *tls.Config {
+	config = config.Clone()
+	config.ClientAuth, config.SessionTicketsDisabled = tls.RequestClientCert, true
+	return config
+}
+
+func listen(ctx context.Context, address string, config *tls.Config) (net.Listener, error) {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", address)
+	if err != nil || config == nil {
+		return listener, err
+	}
+	return tls.NewListener(listener, config), nil
+}
+
+// newHTTP sets the times after which a slow peer is left. What a stranger's
+// connection fails of is in the log in its form.
+func newHTTP(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelInfo),
+		Handler:  handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
 }
 
 const stopWithin = 10 * time.Second
+
+// serveAll serves every door; when one fails the others stop in peace.
+func serveAll(ctx context.Context, doors []door, log *slog.Logger) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var running sync.WaitGroup
+	errs := make([]error, len(doors))
+	for i, d := range doors {
+		running.Go(func() {
+			errs[i] = serve(ctx, newHTTP(d.handler, log), d.listener)
+			stop()
+		})
+	}
+	running.Wait()
+	return errors.Join(errs...)
+}
 
 // serve answers until ctx is done, then lets what is under way finish.
 func serve(ctx context.Context, server *http.Server, listener net.Listener) error {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/valetkey/valetkey"
+	"github.com/valetkey/valetkey/oauth"
 )
 
 // Settings are the flags of every command. Each is also a key of the
@@ -31,95 +30,26 @@ type Settings struct {
 	TLSCert          string     `name:"tls-cert" help:"Certificate file (PEM)." env:"VALETKEY_TLS_CERT"`
 	TLSKey           string     `name:"tls-key" help:"Key file of the certificate (PEM)." env:"VALETKEY_TLS_KEY"`
 	TrustedProxies   []string   `help:"Networks whose X-Forwarded-For is believed." placeholder:"CIDR" env:"VALETKEY_TRUSTED_PROXIES"`
-	Throttle         string     `help:"Slow sign-ins after wrong passwords: on or off (for tests)." default:"on" env:"VALETKEY_THROTTLE"`
-	LogLevel         string     `help:"debug, info, warn or error." default:"info" env:"VALETKEY_LOG_LEVEL"`
-	LogFormat        string     `help:"text or json." default:"text" env:"VALETKEY_LOG_FORMAT"`
-	Templates        string     `help:"Read page templates from this folder at each request, while working on them." env:"VALETKEY_TEMPLATES" hidden:""`
+
+	MTLSListen string `name:"mtls-listen" help:"Address of a second listener that asks for client certificates." placeholder:"HOST:PORT" env:"VALETKEY_MTLS_LISTEN"`
+	MTLSURL    string `name:"mtls-url" help:"Its public address; default: the issuer's host at its port." placeholder:"URL" env:"VALETKEY_MTLS_URL"`
+	MTLSCAFile string `name:"mtls-ca-file" help:"Authorities (PEM) of client certificates, for tls_client_auth." placeholder:"FILE" env:"VALETKEY_MTLS_CA_FILE"`
+	MTLSHeader string `name:"mtls-header" help:"Header in which a trusted proxy passes a client's certificate on." placeholder:"NAME" env:"VALETKEY_MTLS_HEADER"`
+	DPoPNonce  string `name:"dpop-nonce" help:"Put a nonce of the server into DPoP proofs: on or off." default:"off" env:"VALETKEY_DPOP_NONCE"`
+
+	Registration        string   `help:"Who may register apps at /register: closed, token or open." default:"closed" env:"VALETKEY_REGISTRATION"`
+	RegistrationProfile string   `help:"Profile of apps that register and can authenticate: compatible, oauth21 or fapi2." default:"compatible" env:"VALETKEY_REGISTRATION_PROFILE"`
+	ClientIDDocuments   string   `name:"client-id-documents" help:"Take https addresses of metadata documents as client ids: on or off." default:"on" env:"VALETKEY_CLIENT_ID_DOCUMENTS"`
+	ClientIDHosts       []string `name:"client-id-hosts" help:"Only those of these hosts." placeholder:"HOST" env:"VALETKEY_CLIENT_ID_HOSTS"`
+	FetchAllowLoopback  bool     `help:"Let the server fetch from this machine, by http too: for tests." env:"VALETKEY_FETCH_ALLOW_LOOPBACK"`
+	FetchCAFile         string   `name:"fetch-ca-file" help:"Certificates (PEM) to trust beside the system's when fetching." placeholder:"FILE" env:"VALETKEY_FETCH_CA_FILE"`
+
+	Throttle  string `help:"Slow sign-ins after wrong passwords: on or off (for tests)." default:"on" env:"VALETKEY_THROTTLE"`
+	LogLevel  string `help:"debug, info, warn or error." default:"info" env:"VALETKEY_LOG_LEVEL"`
+	LogFormat string `help:"text or json." default:"text" env:"VALETKEY_LOG_FORMAT"`
+	Templates string `help:"Read page templates from this folder at each request, while working on them." env:"VALETKEY_TEMPLATES" hidden:""`
 
 	seed seed
-}
-
-// setting judges the value of one key.
-type setting struct {
-	key   string
-	value string
-	ok    func(string) error
-}
-
-// check judges values and names where a bad one came from.
-func (s *Settings) check() error {
-	if s.Issuer == "" {
-		s.Issuer = localIssuer(s.Listen, s.TLSCert != "")
-	}
-	for _, one := range []setting{
-		{"throttle", s.Throttle, oneOf("on", "off")},
-		{"log-level", s.LogLevel, oneOf("debug", "info", "warn", "error")},
-		{"log-format", s.LogFormat, oneOf("text", "json")},
-		{"database", s.Database, judgeDatabase},
-		{"listen", s.Listen, judgeListen},
-		{"issuer", s.Issuer, valetkey.CheckIssuer},
-	} {
-		if err := one.ok(one.value); err != nil {
-			return usageError{fmt.Errorf("%s: %s: %w", s.Config.origin(one.key), one.key, err)}
-		}
-	}
-	if (s.TLSCert == "") != (s.TLSKey == "") {
-		return usageError{fmt.Errorf("%s: tls-cert and tls-key belong together; one is missing", s.Config.origin("tls-cert", "tls-key"))}
-	}
-	_, err := s.proxies()
-	return err
-}
-
-// localIssuer is where this machine's own browser finds the server.
-func localIssuer(listen string, secure bool) string {
-	_, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return "http://localhost:8080" // listen's own judge says what is wrong
-	}
-	if secure {
-		return "https://localhost:" + port
-	}
-	return "http://localhost:" + port
-}
-
-func oneOf(allowed ...string) func(string) error {
-	return func(v string) error {
-		for _, a := range allowed {
-			if v == a {
-				return nil
-			}
-		}
-		return fmt.Errorf("%q is not one of %s", v, strings.Join(allowed, ", "))
-	}
-}
-
-func judgeDatabase(v string) error {
-	if v == "" || strings.HasPrefix(v, "sqlite:") || strings.HasPrefix(v, "postgres://") || strings.HasPrefix(v, "postgresql://") {
-		return nil
-	}
-	return errors.New("write sqlite:PATH or postgres://USER@HOST/NAME")
-}
-
-func judgeListen(v string) error {
-	if _, port, ok := strings.Cut(v, ":"); !ok || port == "" {
-		return fmt.Errorf("%q is not HOST:PORT, such as 127.0.0.1:8080", v)
-	}
-	return nil
-}
-
-func (s *Settings) proxies() ([]netip.Prefix, error) {
-	var out []netip.Prefix
-	for _, text := range s.TrustedProxies {
-		prefix, err := netip.ParsePrefix(text)
-		if ip, e := netip.ParseAddr(text); err != nil && e == nil {
-			prefix, err = netip.PrefixFrom(ip, ip.BitLen()), nil
-		}
-		if err != nil {
-			return nil, usageError{fmt.Errorf("%s: trusted-proxies: %q is not a network such as 10.0.0.0/8", s.Config.origin("trusted-proxies"), text)}
-		}
-		out = append(out, prefix)
-	}
-	return out, nil
 }
 
 // server makes the configuration of a server of these settings.
@@ -140,10 +70,23 @@ func (s *Settings) server(c console) (valetkey.Config, error) {
 			s.MasterSecretFile = filepath.Join(s.DataDir, "master-secret")
 		}
 	}
+	clientCAs, err := s.pool("mtls-ca-file", s.MTLSCAFile, poolOf)
+	if err != nil {
+		return valetkey.Config{}, err
+	}
+	fetchRoots, err := s.pool("fetch-ca-file", s.FetchCAFile, systemAnd)
+	if err != nil {
+		return valetkey.Config{}, err
+	}
 	return valetkey.Config{
 		Issuer: s.Issuer, Database: s.Database, MasterSecretFile: s.MasterSecretFile, Name: s.Brand, Signup: s.Signup,
 		TrustedProxies: proxies, ThrottleOff: s.Throttle == "off", Templates: s.Templates, Log: s.logger(c),
 		Scopes: s.seed.scopes(), Resources: s.seed.resources(),
+		Registration: oauth.RegistrationMode(s.Registration), RegistrationProfile: oauth.Profile(s.RegistrationProfile),
+		Documents:      oauth.DocumentPolicy{Off: s.ClientIDDocuments == "off", Hosts: s.ClientIDHosts},
+		TrustedIssuers: s.seed.trustedIssuers(), DPoPNonce: s.DPoPNonce == "on",
+		MTLSURL: s.mtlsURL(), ClientCAs: clientCAs, CertificateHeader: s.MTLSHeader,
+		FetchAllowLoopback: s.FetchAllowLoopback, FetchRoots: fetchRoots,
 	}, nil
 }
 

@@ -26,7 +26,7 @@ func (e *Endpoints) cors(next http.Handler) http.Handler {
 		known, err := e.Origins.AppOrigin(r.Context(), origin)
 		if err == nil && known {
 			w.Header().Set("Access-Control-Allow-Origin", origin)
-			w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
+			w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, DPoP-Nonce")
 		}
 		if r.Method == http.MethodOptions {
 			if known {

@@ -5,6 +5,7 @@ package endpoint
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -20,7 +21,9 @@ type Endpoints struct {
 	JWKS    func(context.Context) ([]byte, error)
 	Origins Origins
 	Address func(*http.Request) string // the client's, from trusted proxies only
-	Log     *slog.Logger
+	// Certificates are those that the client showed, to us or to a trusted proxy.
+	Certificates func(*http.Request) []*x509.Certificate
+	Log          *slog.Logger
 }
 
 // Pages are what people see; internal/web has them.
@@ -47,14 +50,25 @@ func (e *Endpoints) Routes(mux *http.ServeMux) {
 	for _, path := range []string{oauth.PathAuthorize, "/authorise"} {
 		mux.Handle(path, methods{"GET": e.authorize, "POST": e.authorizePosted})
 	}
-	mux.Handle(oauth.PathToken, e.cors(methods{"POST": e.token}))
-	mux.Handle(oauth.PathIntrospect, e.cors(methods{"POST": e.introspect}))
-	mux.Handle(oauth.PathRevoke, e.cors(methods{"POST": e.revoke}))
-	mux.Handle(oauth.PathUserInfo, e.cors(methods{"GET": e.userinfo, "POST": e.userinfo}))
+	e.MachineRoutes(mux)
+	mux.Handle(oauth.PathRegister, methods{"POST": e.register})
+	mux.Handle(oauth.PathRegister+"/{client_id}", methods{"GET": e.registration, "PUT": e.registration, "DELETE": e.registration})
 	mux.Handle(oauth.PathJWKS, public(methods{"GET": e.jwks}))
 	for _, path := range wellKnown(e.OAuth.Issuer) {
 		mux.Handle(path, public(methods{"GET": e.metadata}))
 	}
+}
+
+// MachineRoutes registers the endpoints that programs call, which are also
+// those where a client certificate counts.
+func (e *Endpoints) MachineRoutes(mux *http.ServeMux) {
+	mux.Handle(oauth.PathToken, e.cors(methods{"POST": e.token}))
+	mux.Handle(oauth.PathPushed, e.cors(methods{"POST": e.push}))
+	mux.Handle(oauth.PathIntrospect, e.cors(methods{"POST": e.introspect}))
+	mux.Handle(oauth.PathRevoke, e.cors(methods{"POST": e.revoke}))
+	mux.Handle(oauth.PathUserInfo, e.cors(methods{"GET": e.userinfo, "POST": e.userinfo}))
+	mux.Handle(oauth.PathDeviceAuthorization, methods{"POST": e.deviceAuthorization})
+	mux.Handle(oauth.PathRevocations, methods{"GET": e.revocations})
 }
 
 // wellKnown lists the paths of both documents: OpenID Connect Discovery §4

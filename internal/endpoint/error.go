@@ -14,6 +14,7 @@ var statuses = map[string]int{
 	oauth.CodeInsufficientScope:      http.StatusForbidden,
 	oauth.CodeTemporarilyUnavailable: http.StatusServiceUnavailable,
 	oauth.CodeServerError:            http.StatusInternalServerError,
+	oauth.CodeTooManyRequests:        http.StatusTooManyRequests,
 	codeTooLarge:                     http.StatusRequestEntityTooLarge,
 }
 
@@ -38,25 +39,34 @@ func (e *Endpoints) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusUnauthorized && r.Header.Get("Authorization") != "" {
 		w.Header().Set("WWW-Authenticate", `Basic realm="valetkey"`)
 	}
-	if status == http.StatusServiceUnavailable {
+	switch status {
+	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
+	case http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", "60")
 	}
 	code := told.Code
-	if code == codeTooLarge {
+	if code == codeTooLarge || code == oauth.CodeTooManyRequests {
 		code = oauth.CodeInvalidRequest
 	}
 	writeJSON(w, status, errorDocument{Error: code, Description: told.Description})
 }
 
-// failBearer answers the holder of an access token: RFC 6750 §3.
-func (e *Endpoints) failBearer(w http.ResponseWriter, r *http.Request, err error) {
+// failBearer answers the holder of an access token: RFC 6750 §3, RFC 9449 §7.1.
+func (e *Endpoints) failBearer(w http.ResponseWriter, r *http.Request, byDPoP bool, err error) {
 	told := oauth.AsError(err)
 	e.log(r, told)
 	noStore(w)
-	status := statusOf(told.Code)
+	scheme, status := "Bearer", statusOf(told.Code)
+	if told.Code == oauth.CodeInvalidDPoPProof || told.Code == oauth.CodeUseDPoPNonce {
+		byDPoP, status = true, http.StatusUnauthorized
+	}
+	if byDPoP {
+		scheme = "DPoP"
+	}
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest:
-		challenge := `Bearer error="` + told.Code + `", error_description="` + told.Description + `"`
+		challenge := scheme + ` error="` + told.Code + `", error_description="` + told.Description + `"`
 		if told.Code == oauth.CodeInsufficientScope {
 			challenge += `, scope="` + told.Parameter + `"`
 		}

@@ -71,7 +71,30 @@ func (e *Endpoints) credentials(w http.ResponseWriter, r *http.Request) (oauth.C
 	if err != nil {
 		return oauth.Credentials{}, err
 	}
-	return oauth.Credentials{Request: req, Authorization: r.Header.Values("Authorization"), Address: e.Address(r)}, nil
+	given := e.sender(r)
+	given.Request, given.Authorization, given.Address = req, r.Header.Values("Authorization"), e.Address(r)
+	return given, nil
+}
+
+// sender is what a request shows of keys, by DPoP or certificate.
+func (e *Endpoints) sender(r *http.Request) oauth.Credentials {
+	return oauth.Credentials{DPoP: r.Header["Dpop"], Certificates: e.Certificates(r), Method: r.Method, Path: r.URL.Path}
+}
+
+// nonce gives a client the nonce for its next DPoP proof: RFC 9449 §8.2.
+func (e *Endpoints) nonce(w http.ResponseWriter, given oauth.Credentials, err error) {
+	if len(given.DPoP) == 0 && err == nil {
+		return
+	}
+	nonce := ""
+	if err != nil {
+		nonce = e.OAuth.NonceFor(err)
+	} else {
+		nonce = e.OAuth.FreshNonce()
+	}
+	if nonce != "" {
+		w.Header().Set("DPoP-Nonce", nonce)
+	}
 }
 
 // token: RFC 6749 §3.2.
@@ -82,6 +105,7 @@ func (e *Endpoints) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer, err := e.OAuth.Token(r.Context(), given)
+	e.nonce(w, given, err)
 	if err != nil {
 		e.fail(w, r, err)
 		return
@@ -95,6 +119,10 @@ func (e *Endpoints) introspect(w http.ResponseWriter, r *http.Request) {
 	given, refused := e.credentials(w, r)
 	if refused != nil {
 		e.fail(w, r, refused)
+		return
+	}
+	if strings.Contains(r.Header.Get("Accept"), introspectionJWT) {
+		e.introspectJWT(w, r, given)
 		return
 	}
 	answer, err := e.OAuth.Introspect(r.Context(), given)
@@ -120,62 +148,6 @@ func (e *Endpoints) revoke(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	w.Header()["Content-Type"] = nil // keeps net/http from guessing one
 	w.WriteHeader(http.StatusOK)
-}
-
-// userinfo: OpenID Connect Core §5.3; the token comes in the header or, by
-// POST, in the body, and never in both: RFC 6750 §2.
-func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request) {
-	token, refused := bearerToken(w, r)
-	if refused != nil {
-		e.failBearer(w, r, refused)
-		return
-	}
-	if token == "" {
-		// RFC 6750 §3.1: without any credential the challenge has no error.
-		noStore(w)
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		w.WriteHeader(http.StatusUnauthorized)
-		return
-	}
-	claims, err := e.OAuth.UserInfo(r.Context(), token)
-	if err != nil {
-		e.failBearer(w, r, err)
-		return
-	}
-	noStore(w)
-	writeJSON(w, http.StatusOK, claims)
-}
-
-func bearerToken(w http.ResponseWriter, r *http.Request) (string, *oauth.Error) {
-	if err := refuseQuery(r); err != nil {
-		return "", err
-	}
-	headers := r.Header.Values("Authorization")
-	if len(headers) > 1 {
-		return "", invalid("more than one Authorization header", nil)
-	}
-	var token string
-	if len(headers) == 1 {
-		scheme, value, _ := strings.Cut(headers[0], " ")
-		if token = strings.TrimSpace(value); !strings.EqualFold(scheme, "Bearer") || token == "" {
-			return "", &oauth.Error{Code: oauth.CodeInvalidToken, Description: "the Authorization header is no Bearer token"}
-		}
-	}
-	if r.Method != http.MethodPost || r.ContentLength == 0 {
-		return token, nil
-	}
-	req, err := readForm(w, r)
-	switch {
-	case err != nil && token != "" && r.Header.Get("Content-Type") == "":
-		return token, nil
-	case err != nil:
-		return "", err
-	case req.Get("access_token") != "" && token != "":
-		return "", invalid("the access token was sent twice", nil)
-	case token == "":
-		token = req.Get("access_token")
-	}
-	return token, nil
 }
 
 // jwks: RFC 7517 §5.

@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 )
@@ -35,4 +36,13 @@ func writeJSON(w http.ResponseWriter, status int, document any) {
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
+}
+
+// writeText sends a compact JWT, or other text, whole.
+func writeText(w http.ResponseWriter, kind, text string) {
+	h := w.Header()
+	h.Set("Content-Type", kind)
+	h["X-Content-Type-Options"] = noSniffValue
+	h["Content-Length"] = []string{strconv.Itoa(len(text))}
+	_, _ = io.WriteString(w, text)
 }

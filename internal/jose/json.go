@@ -20,10 +20,13 @@ const (
 // comes twice in what is read is an error, and so are text after the value,
 // invalid UTF-8, more than 64 KiB and more than 32 levels. Names that into
 // doesn't have are ignored, as RFC 7519 §4 says. Errors wrap ErrInvalid.
-func Decode(data []byte, into any) error {
+func Decode(data []byte, into any) error { return DecodeUpTo(maxJSON, data, into) }
+
+// DecodeUpTo is Decode with another limit than 64 KiB.
+func DecodeUpTo(limit int, data []byte, into any) error {
 	switch {
-	case len(data) > maxJSON:
-		return fmt.Errorf("%w JSON: more than %d bytes", ErrInvalid, maxJSON)
+	case len(data) > limit:
+		return fmt.Errorf("%w JSON: more than %d bytes", ErrInvalid, limit)
 	case !utf8.Valid(data):
 		return fmt.Errorf("%w JSON: not UTF-8", ErrInvalid)
 	case depth(data) > maxDepth:

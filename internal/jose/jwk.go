@@ -31,6 +31,12 @@ type PublicKey struct {
 // Key is the standard library's key, to compare it with a certificate's.
 func (p PublicKey) Key() crypto.PublicKey { return p.key }
 
+// Equal tells whether other, a certificate's key say, is the same one.
+func (p PublicKey) Equal(other crypto.PublicKey) bool {
+	key, ok := p.key.(interface{ Equal(x crypto.PublicKey) bool })
+	return ok && key.Equal(other)
+}
+
 // jwk is RFC 7517 §4 with RFC 7518 §6 and RFC 8037 §2. Certificates in it are
 // not looked at: a key set is trusted for where it came from.
 type jwk struct {
@@ -121,6 +127,22 @@ func MarshalJWKS(keys []PublicKey) []byte {
 // out (RFC 7517 §5); a private key in it is an error, for its owner to hear of.
 // An RSA key without alg comes out twice, for RS256 and PS256.
 func ParseJWKS(data []byte) ([]PublicKey, error) {
+	members, err := parseSet(data)
+	if err != nil {
+		return nil, err
+	}
+	var keys []PublicKey
+	for i, raw := range members {
+		usable, err := parseJWK(raw)
+		if err != nil {
+			return nil, fmt.Errorf("%w JWKS: key %d: %w", ErrInvalid, i, err)
+		}
+		keys = append(keys, usable...)
+	}
+	return keys, nil
+}
+
+func parseSet(data []byte) ([]json.RawMessage, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -133,16 +155,11 @@ func ParseJWKS(data []byte) ([]PublicKey, error) {
 	if set.Keys == nil {
 		return nil, fmt.Errorf("%w JWKS: no \"keys\" in it", ErrInvalid)
 	}
-	var keys []PublicKey
-	for i, raw := range set.Keys {
-		usable, err := parseJWK(raw)
-		if err != nil {
-			return nil, fmt.Errorf("%w JWKS: key %d: %w", ErrInvalid, i, err)
-		}
-		keys = append(keys, usable...)
-	}
-	return keys, nil
+	return set.Keys, nil
 }
+
+// errPrivateKey is for the owner of a key set to hear.
+var errPrivateKey = errors.New("has private members; publish the public ones only, and replace the key")
 
 // parseJWK returns nothing, and no error, for a key that we can't use: one of
 // a kind we don't know, for another use, or misshapen (RFC 7517 §5).
@@ -152,7 +169,7 @@ func parseJWK(data []byte) ([]PublicKey, error) {
 		return nil, nil //nolint:nilerr // left out, as the RFC says
 	}
 	if j.private() {
-		return nil, errors.New("has private members; publish the public ones only, and replace the key")
+		return nil, errPrivateKey
 	}
 	if !j.verifies() || len(j.KID) > maxKID {
 		return nil, nil

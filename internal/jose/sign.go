@@ -105,6 +105,29 @@ func (k *PrivateKey) Sign(typ string, payload []byte) (string, error) {
 	if !ok {
 		header = k.header(typ)
 	}
+	return k.compact(header, payload)
+}
+
+// SignEmbedded is Sign with the public key in the header instead of its kid,
+// for what VerifyEmbedded reads: DPoP proofs (RFC 9449 §4.2).
+func (k *PrivateKey) SignEmbedded(typ string, payload []byte) (string, error) {
+	key, err := bare(k.public.key)
+	if err != nil {
+		return "", err
+	}
+	data, err := json.Marshal(struct {
+		Alg Alg    `json:"alg"`
+		JWK jwk    `json:"jwk"`
+		Typ string `json:"typ"`
+	}{k.Alg(), key, typ})
+	if err != nil {
+		return "", err
+	}
+	return k.compact(b64.EncodeToString(data)+".", payload)
+}
+
+// compact signs and joins; the header is encoded already, with its dot.
+func (k *PrivateKey) compact(header string, payload []byte) (string, error) {
 	buf := make([]byte, 0, len(header)+b64.EncodedLen(len(payload))+1+b64.EncodedLen(minRSA/8))
 	buf = append(buf, header...)
 	buf = b64.AppendEncode(buf, payload)

@@ -91,12 +91,19 @@ func readHeader(token string, wantTyp []string, algs []Alg) (h header, err error
 		return h, err
 	case !h.Alg.Valid() || !slices.Contains(algs, h.Alg):
 		return h, fmt.Errorf("%w JWT: alg %q is not accepted", ErrInvalid, h.Alg)
-	case h.Crit != nil || h.B64 != nil || h.Zip != nil:
-		return h, fmt.Errorf("%w JWT: crit, b64 or zip in the header", ErrInvalid)
-	case !h.typOneOf(wantTyp):
-		return h, fmt.Errorf("%w JWT: typ is not one of %q", ErrInvalid, wantTyp)
 	}
-	return h, nil
+	return h, h.check(wantTyp)
+}
+
+// check is what every header must keep, whoever signed.
+func (h header) check(wantTyp []string) error {
+	switch {
+	case h.Crit != nil || h.B64 != nil || h.Zip != nil:
+		return fmt.Errorf("%w JWT: crit, b64 or zip in the header", ErrInvalid)
+	case !h.typOneOf(wantTyp):
+		return fmt.Errorf("%w JWT: typ is not one of %q", ErrInvalid, wantTyp)
+	}
+	return nil
 }
 
 // parseHeader looks at sizes first, then at the encoding of all three parts,

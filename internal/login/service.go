@@ -208,3 +208,26 @@ func (s *Service) User(ctx context.Context, subject string) (User, error) {
 func (s *Service) Find(ctx context.Context, name string) (User, error) {
 	return s.find(ctx, Canonical(name))
 }
+
+// Lookup implements oauth.Directory. An email counts only when its owner has
+// proved it: an address is otherwise anybody's claim.
+func (s *Service) Lookup(ctx context.Context, by, value string) (subject string, epoch int64, err error) {
+	var user User
+	switch by {
+	case "username":
+		user, err = s.Store.UserByName(ctx, Canonical(value))
+	case "email":
+		if user, err = s.Store.UserByEmail(ctx, Canonical(value)); err == nil && !user.EmailVerified {
+			err = oauth.ErrNotFound
+		}
+	default:
+		user, err = s.Store.User(ctx, value)
+	}
+	switch {
+	case err != nil:
+		return "", 0, err
+	case user.Disabled:
+		return "", 0, oauth.ErrEnded
+	}
+	return user.Subject, user.Epoch, nil
+}

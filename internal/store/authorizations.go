@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"math"
 	"time"
 
 	"github.com/valetkey/valetkey/oauth"
@@ -67,21 +70,29 @@ func (s *Store) Issue(ctx context.Context, a oauth.Authorization) error {
 	if err != nil {
 		return err
 	}
-	return s.statement(ctx, func(c conn) error {
-		var id string
-		err := c.row(issueSQL, values...).Scan(&id)
-		if !isNotFound(err) {
-			return err
+	_, err = write(ctx, s, withProofs(a.Proofs), func(c conn) (none struct{}, err error) {
+		if err := useProofs(c, a.Proofs); err != nil {
+			return none, err
 		}
-		err = c.row("SELECT id FROM authorizations WHERE id = $1", a.ID).Scan(&id)
-		switch {
-		case err == nil:
-			return oauth.ErrReplayed
-		case isNotFound(err):
-			return oauth.ErrEnded
-		}
-		return err
+		return none, issue(c, a.ID, values)
 	})
+	return err
+}
+
+func issue(c conn, id string, values []any) error {
+	var found string
+	err := c.row(issueSQL, values...).Scan(&found)
+	if !isNotFound(err) {
+		return err
+	}
+	err = c.row("SELECT id FROM authorizations WHERE id = $1", id).Scan(&found)
+	switch {
+	case err == nil:
+		return oauth.ErrReplayed
+	case isNotFound(err):
+		return oauth.ErrEnded
+	}
+	return err
 }
 
 // Authorization implements oauth.Store.
@@ -114,21 +125,28 @@ const rotateSQL = `UPDATE authorizations SET generation = $1, rotated_at = $2, r
 
 // Rotate implements oauth.Store.
 func (s *Store) Rotate(ctx context.Context, r oauth.Rotation) (oauth.Authorization, error) {
-	return write(ctx, s, true, func(c conn) (oauth.Authorization, error) {
-		for range 3 {
-			var a oauth.Authorization
-			err := c.row(rotateSQL, r.From+1, unix(r.At), unix(r.RefreshUntil), unix(r.ExpiresAt), r.ID, r.SeedHash).
-				Scan(authorizationFields(&a)...)
-			if !isNotFound(err) {
-				a.Live = true
-				return a, err
-			}
-			if err := whyNotRotated(c, r); err != nil {
-				return oauth.Authorization{}, err
-			}
+	return write(ctx, s, withProofs(r.Proofs), func(c conn) (oauth.Authorization, error) {
+		if err := useProofs(c, r.Proofs); err != nil {
+			return oauth.Authorization{}, err
 		}
-		return oauth.Authorization{}, oauth.ErrUnavailable
+		return rotate(c, r)
 	})
+}
+
+func rotate(c conn, r oauth.Rotation) (oauth.Authorization, error) {
+	for range 3 {
+		var a oauth.Authorization
+		err := c.row(rotateSQL, r.From+1, unix(r.At), unix(r.RefreshUntil), unix(r.ExpiresAt), r.ID, r.SeedHash).
+			Scan(authorizationFields(&a)...)
+		if !isNotFound(err) {
+			a.Live = true
+			return a, err
+		}
+		if err := whyNotRotated(c, r); err != nil {
+			return oauth.Authorization{}, err
+		}
+	}
+	return oauth.Authorization{}, oauth.ErrUnavailable
 }
 
 // whyNotRotated answers nil when nothing speaks against it any more: on
@@ -147,13 +165,46 @@ func whyNotRotated(c conn, r oauth.Rotation) error {
 	return nil
 }
 
+const prolongSQL = `UPDATE authorizations SET refresh_until = $1,
+	expires_at = CASE WHEN expires_at > $2 THEN expires_at ELSE $2 END
+	WHERE id = $3 AND seed_hash = $4 AND refresh_until > $5 AND ` + live + ` RETURNING id`
+
+// Prolong implements oauth.Store; ErrEnded also for one that has expired.
+func (s *Store) Prolong(ctx context.Context, id string, seedHash []byte, refreshUntil, expiresAt time.Time) error {
+	now := s.now()
+	return s.statement(ctx, func(c conn) error {
+		for range 3 {
+			var found string
+			err := c.row(prolongSQL, unix(refreshUntil), unix(expiresAt), id, seedHash, unix(now)).Scan(&found)
+			if !isNotFound(err) {
+				return err
+			}
+			err = whyNotRotated(c, oauth.Rotation{ID: id, SeedHash: seedHash, At: now, From: math.MaxInt64})
+			switch {
+			case isNotFound(err):
+				return oauth.ErrEnded
+			case err != nil:
+				return err
+			}
+		}
+		return oauth.ErrUnavailable
+	})
+}
+
 // EndAuthorization implements oauth.Store. To end one that has ended, or that
 // is gone, is no error.
 func (s *Store) EndAuthorization(ctx context.Context, id, reason string, at time.Time) error {
-	return s.statement(ctx, func(c conn) error {
-		_, err := c.exec(`UPDATE authorizations SET ended_at = $1, end_reason = $2
-			WHERE id = $3 AND ended_at = 0`, unix(at), reason, id)
-		return err
+	return s.statements(ctx, func(c conn) error {
+		var ended string
+		err := c.row(`UPDATE authorizations SET ended_at = $1, end_reason = $2
+			WHERE id = $3 AND ended_at = 0 RETURNING id`, unix(at), reason, id).Scan(&ended)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return nil
+		case err != nil:
+			return err
+		}
+		return s.tell(c, endedAuthorization, "", id)
 	})
 }
 

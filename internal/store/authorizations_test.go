@@ -108,6 +108,9 @@ func TestEpochs(t *testing.T) {
 		"client updated to its end": func(t *testing.T, b *bed, g ground) error {
 			return b.UpdateClient(t.Context(), g.client, true)
 		},
+		"client replaced to its end": func(t *testing.T, b *bed, g ground) error {
+			return b.ReplaceClient(t.Context(), g.client, true)
+		},
 		"Case174 client deleted": func(t *testing.T, b *bed, g ground) error { return b.DeleteClient(t.Context(), g.client.ID) },
 		"consent withdrawn": func(t *testing.T, b *bed, g ground) error {
 			return b.WithdrawConsent(t.Context(), g.user.Subject, g.client.ID, b.time())

@@ -17,19 +17,28 @@ type writer interface {
 // member is one caller's change. run may be called twice (the second time
 // alone, after its batch was rolled back), so it must not count on its first.
 type member struct {
-	ctx    context.Context //nolint:containedctx // asked once, before the batch begins
-	single bool            // run has one changing statement, which refuses without a trace
-	run    func(conn) error
-	done   chan error
+	ctx   context.Context //nolint:containedctx // asked once, before the batch begins
+	shape shape
+	run   func(conn) error
+	done  chan error
 }
+
+// shape says what a change needs of its database; the zero value is the safest.
+type shape uint8
+
+const (
+	serial shape = iota // several statements, of which one trusts what another read
+	joined              // several that decide each by itself: all or none
+	single              // one changing statement, which refuses without a trace
+)
 
 // write runs fn in a transaction of its own or in a batch, and answers once it
 // is durable. The caller doesn't wait longer than ctx; what it left behind may
 // still be committed, which is why fn's result goes through here and not
 // through a captured variable.
-func write[T any](ctx context.Context, s *Store, single bool, fn func(conn) (T, error)) (T, error) {
+func write[T any](ctx context.Context, s *Store, shape shape, fn func(conn) (T, error)) (T, error) {
 	var out, zero T
-	m := &member{ctx: ctx, single: single, done: make(chan error, 1), run: func(c conn) (err error) {
+	m := &member{ctx: ctx, shape: shape, done: make(chan error, 1), run: func(c conn) (err error) {
 		out, err = fn(c)
 		return err
 	}}
@@ -41,13 +50,19 @@ func write[T any](ctx context.Context, s *Store, single bool, fn func(conn) (T, 
 
 // statement runs a change that is one statement, perhaps with reads behind it.
 func (s *Store) statement(ctx context.Context, fn func(conn) error) error {
-	_, err := write(ctx, s, true, func(c conn) (struct{}, error) { return struct{}{}, fn(c) })
+	_, err := write(ctx, s, single, func(c conn) (struct{}, error) { return struct{}{}, fn(c) })
 	return err
 }
 
-// transaction runs a change of several statements.
+// statements runs a change of several that decide each by itself.
+func (s *Store) statements(ctx context.Context, fn func(conn) error) error {
+	_, err := write(ctx, s, joined, func(c conn) (struct{}, error) { return struct{}{}, fn(c) })
+	return err
+}
+
+// transaction runs a change of several statements that see nobody else's.
 func (s *Store) transaction(ctx context.Context, fn func(conn) error) error {
-	_, err := write(ctx, s, false, func(c conn) (struct{}, error) { return struct{}{}, fn(c) })
+	_, err := write(ctx, s, serial, func(c conn) (struct{}, error) { return struct{}{}, fn(c) })
 	return err
 }
 
@@ -220,7 +235,7 @@ func (b *batcher) together(batch []*member) ([]error, error) {
 // try runs a member so that its refusal leaves nothing behind: a single
 // statement does so by itself, several need a savepoint.
 func (c conn) try(m *member) error {
-	if m.single {
+	if m.shape == single {
 		return m.run(c)
 	}
 	if _, err := c.exec("SAVEPOINT member"); err != nil {

@@ -165,6 +165,21 @@ func TestCommitsCounted(t *testing.T) {
 			{"introspect", 0, func() error { _, err := b.Authorization(ctx, a.ID); return err }},
 			{"revoked?", 0, func() error { _, err := b.TokenRevoked(ctx, "t"); return err }},
 			{"refresh", 1, func() error { _, err := b.Rotate(ctx, b.rotation(a, 0)); return err }},
+			{"redeem with a proof", 1, func() error { v := b.authorization(g); v.Proofs = b.proof("1"); return b.Issue(ctx, v) }},
+			{"refresh with a proof", 1, func() error {
+				r := b.rotation(a, 1)
+				r.Proofs = b.proof("2")
+				_, err := b.Rotate(ctx, r)
+				return err
+			}},
+			{"refresh without rotation", 1, func() error { return b.Prolong(ctx, a.ID, a.SeedHash, a.RefreshUntil, a.ExpiresAt) }},
+			{"feed", 0, func() error { _, err := b.Revocations(ctx, b.time()); return err }},
+			{"no logouts", 0, func() error { _, err := b.TakeLogouts(ctx, b.time(), b.time(), 9); return err }},
+			{"push", 1, func() error { return b.Push(ctx, b.pushed("h"), 1) }},
+			{"pushed", 0, func() error { _, err := b.Pushed(ctx, "h"); return err }},
+			{"spend pushed", 1, func() error { return b.SpendPushed(ctx, "h") }},
+			{"end", 1, func() error { return b.EndAuthorization(ctx, a.ID, "replayed", b.time()) }},
+			{"revoke", 1, func() error { return b.RevokeToken(ctx, "t", b.time()) }},
 			{"seen", 0, func() error { b.SessionSeen(g.session.ID, b.time()); return nil }},
 			{"used", 0, func() error { b.Used("app", g.user.Subject, b.time()); return nil }},
 			{"proof", 1, func() error { return b.UseOnce(ctx, "jti", "app", "1", b.time()) }},

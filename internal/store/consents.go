@@ -38,7 +38,7 @@ func (s *Store) Agree(ctx context.Context, given oauth.Consent) (oauth.Consent, 
 	now := s.now()
 	given.UpdatedAt = orElse(given.UpdatedAt, now)
 	given.GrantedAt = orElse(given.GrantedAt, given.UpdatedAt)
-	return write(ctx, s, false, func(c conn) (oauth.Consent, error) {
+	return write(ctx, s, serial, func(c conn) (oauth.Consent, error) {
 		before, err := consent(c, given.Subject, given.ClientID)
 		if err != nil {
 			return before, err
@@ -87,12 +87,16 @@ func (s *Store) WithdrawConsent(ctx context.Context, subject, clientID string, a
 		}
 		_, err := c.exec(`UPDATE authorizations SET ended_at = $1, end_reason = 'withdrawn'
 			WHERE subject = $2 AND client_id = $3 AND ended_at = 0`, unix(at), subject, clientID)
-		return err
+		if err != nil {
+			return err
+		}
+		return s.tell(c, endedConsent, subject, clientID)
 	})
 }
 
 // NarrowConsent takes one scope back. Codes on their way die with the raised
-// epoch; authorizations follow it and live on without the scope.
+// epoch; authorizations follow it and live on without the scope, but for the
+// access tokens that hold it.
 func (s *Store) NarrowConsent(ctx context.Context, subject, clientID, scope string, at time.Time) error {
 	drop := func(names []string) []string {
 		return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == scope })
@@ -102,13 +106,14 @@ func (s *Store) NarrowConsent(ctx context.Context, subject, clientID, scope stri
 		if err != nil {
 			return err
 		}
-		return narrowAuthorizations(c, subject, clientID, scope, epoch)
+		return s.narrowAuthorizations(c, subject, clientID, scope, epoch)
 	})
 }
 
-func narrowAuthorizations(c conn, subject, clientID, scope string, epoch int64) error {
-	unended, err := all(c, scanAuthorization, `SELECT `+authorizationColumns+`, TRUE FROM authorizations
-		WHERE subject = $1 AND client_id = $2 AND consent_epoch = $3 AND ended_at = 0`, subject, clientID, epoch-1)
+func (s *Store) narrowAuthorizations(c conn, subject, clientID, scope string, epoch int64) error {
+	unended, err := all(c, scanNarrowed, `SELECT `+authorizationColumns+`, `+mayHaveToken+` FROM authorizations
+		WHERE subject = $2 AND client_id = $3 AND consent_epoch = $4 AND ended_at = 0`,
+		unix(s.now().Add(-s.keepRevocations)), subject, clientID, epoch-1)
 	if err != nil {
 		return err
 	}
@@ -122,8 +127,23 @@ func narrowAuthorizations(c conn, subject, clientID, scope string, epoch int64) 
 			join(left), claims, epoch, a.ID); err != nil {
 			return err
 		}
+		if a.mayHaveToken && len(left) < len(a.Scopes) {
+			if err := s.tell(c, endedScope, "", a.ID); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+type narrowed struct {
+	oauth.Authorization
+	mayHaveToken bool
+}
+
+func scanNarrowed(r scanner) (a narrowed, err error) {
+	err = r.Scan(authorizationFields(&a.Authorization, &a.mayHaveToken)...)
+	return a, err
 }
 
 // raiseConsent changes the scopes of a consent, or of one that never was, and

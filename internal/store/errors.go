@@ -20,7 +20,7 @@ import (
 // refused says whether an error is an answer of ours rather than a failure:
 // the statement ran, changed nothing and told why.
 func refused(err error) bool {
-	for _, known := range []error{oauth.ErrNotFound, oauth.ErrReplayed, oauth.ErrConflict, oauth.ErrEnded} {
+	for _, known := range []error{oauth.ErrNotFound, oauth.ErrReplayed, oauth.ErrConflict, oauth.ErrEnded, oauth.ErrProofUsed} {
 		if errors.Is(err, known) {
 			return true
 		}

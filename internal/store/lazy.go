@@ -5,15 +5,22 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/valetkey/valetkey/oauth"
 )
 
-// lazy holds what may be lost and is written once a minute: when a session or
-// a consent was last used. Losing it harms nobody; writing it each time would
+// lazy holds what may be lost and is written once a minute: when a session, a
+// consent or a client was last used. Losing it harms nobody; writing it each time would
 // be a commit per request.
 type lazy struct {
-	mu   sync.Mutex
-	seen map[string]int64 // session id
-	used map[pair]int64
+	mu sync.Mutex
+	news
+}
+
+type news struct {
+	seen    map[string]int64 // session id
+	used    map[pair]int64
+	clients map[string]int64 // client id
 }
 
 type pair struct{ clientID, subject string }
@@ -28,10 +35,14 @@ func (s *Store) SessionSeen(id string, at time.Time) {
 	s.lazy.seen = note(s.lazy.seen, id, unix(at))
 }
 
-// Used notes that a client acted for a person.
+// Used notes that a client acted, for a person or for itself (subject "").
 func (s *Store) Used(clientID, subject string, at time.Time) {
+	client, known, _ := s.cache.client(clientID)
 	s.lazy.mu.Lock()
 	defer s.lazy.mu.Unlock()
+	if !known || client != nil && client.Source != oauth.SourceOperator {
+		s.lazy.clients = note(s.lazy.clients, clientID, unix(at))
+	}
 	s.lazy.used = note(s.lazy.used, pair{clientID, subject}, unix(at))
 }
 
@@ -54,26 +65,33 @@ func (l *lazy) lastUsed(clientID, subject string) time.Time {
 	return time.Time{}
 }
 
-func (l *lazy) take() (seen map[string]int64, used map[pair]int64) {
+func (l *lazy) take() news {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	seen, used, l.seen, l.used = l.seen, l.used, nil, nil
-	return seen, used
+	taken := l.news
+	l.news = news{}
+	return taken
 }
 
 func (s *Store) flushLazy(ctx context.Context) error {
-	seen, used := s.lazy.take()
-	todo := make([]func(conn) error, 0, len(seen)+len(used))
-	for id, at := range seen {
+	taken := s.lazy.take()
+	todo := make([]func(conn) error, 0, len(taken.seen)+len(taken.used)+len(taken.clients))
+	for id, at := range taken.seen {
 		todo = append(todo, func(c conn) error {
 			_, err := c.exec("UPDATE sessions SET seen_at = $1 WHERE id = $2 AND seen_at < $1", at, id)
 			return err
 		})
 	}
-	for p, at := range used {
+	for p, at := range taken.used {
 		todo = append(todo, func(c conn) error {
 			_, err := c.exec(`UPDATE consents SET last_used = $1
 				WHERE subject = $2 AND client_id = $3 AND last_used < $1`, at, p.subject, p.clientID)
+			return err
+		})
+	}
+	for id, at := range taken.clients {
+		todo = append(todo, func(c conn) error {
+			_, err := c.exec("UPDATE clients SET last_used = $1 WHERE id = $2 AND source <> '' AND last_used < $1", at, id)
 			return err
 		})
 	}

@@ -32,8 +32,8 @@ func TestClients(t *testing.T) {
 		want.Name, want.Verified, want.LogoID, want.UpdatedAt = "Other", true, "", b.time()
 		ok(t, b.UpdateClient(ctx, want, false))
 		same("updated")
-		want.SecretHash, want.SecretPHC = nil, "phc"
-		ok(t, b.SetClientSecret(ctx, "app", nil, "phc"))
+		want.SecretHash, want.SecretPHC, want.SecretKey = nil, "phc", "key"
+		ok(t, b.SetClientSecret(ctx, "app", nil, "phc", "key"))
 		same("its secret set")
 		want.Disabled, want.Epoch = true, 2
 		ok(t, b.DisableClient(ctx, "app"))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/valetkey/valetkey/oauth"
@@ -31,16 +33,42 @@ func (s *Store) TokenRevoked(ctx context.Context, tokenID string) (bool, error) 
 // it passes the same (kind, owner, id), so it comes from the credential itself
 // (an assertion's exp, a code's expiry) and never from the clock.
 func (s *Store) UseOnce(ctx context.Context, kind, owner, id string, until time.Time) error {
-	hash := onceHash(owner, id)
 	return s.statement(ctx, func(c conn) error {
-		var n int64
-		err := c.row(`INSERT INTO used (until, kind, hash) VALUES ($1, $2, $3)
-			ON CONFLICT (until, kind, hash) DO NOTHING RETURNING until`, unix(until), kind, hash).Scan(&n)
-		if isNotFound(err) {
-			return oauth.ErrReplayed
-		}
-		return err
+		return useOnce(c, oauth.Once{Kind: kind, Owner: owner, ID: id, Until: until})
 	})
+}
+
+func useOnce(c conn, o oauth.Once) error {
+	var n int64
+	err := c.row(`INSERT INTO used (until, kind, hash) VALUES ($1, $2, $3)
+		ON CONFLICT (until, kind, hash) DO NOTHING RETURNING until`, unix(o.Until), o.Kind, onceHash(o.Owner, o.ID)).Scan(&n)
+	if isNotFound(err) {
+		return oauth.ErrReplayed
+	}
+	return err
+}
+
+// useProofs is for the transaction that issues: when that is refused, nothing
+// of the proofs is remembered.
+func useProofs(c conn, proofs []oauth.Once) error {
+	for _, o := range proofs {
+		err := useOnce(c, o)
+		if errors.Is(err, oauth.ErrReplayed) {
+			return fmt.Errorf("%w: %s", oauth.ErrProofUsed, o.Kind)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withProofs is the shape of a single statement that proofs may come before.
+func withProofs(proofs []oauth.Once) shape {
+	if len(proofs) == 0 {
+		return single
+	}
+	return joined
 }
 
 // onceHash writes the owner's length first, so that no two pairs run together.

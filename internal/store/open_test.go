@@ -1,10 +1,13 @@
 package store
 
 import (
+	"database/sql"
 	"errors"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/valetkey/valetkey/internal/keys"
@@ -49,6 +52,36 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 			t.Errorf("open: %v, not %v", err, ErrNewerSchema)
 		}
 	})
+}
+
+// A database that was made before there were profiles goes on.
+func TestOlderSchemaIsBroughtUpToDate(t *testing.T) {
+	for name, row := range map[string]struct {
+		driver string
+		url    func(testing.TB) string
+	}{"sqlite": {"sqlite", sqliteFile}, "postgres": {"pgx", testkit.Postgres}} {
+		t.Run(name, func(t *testing.T) {
+			ctx, b := t.Context(), &bed{url: row.url(t), offset: new(atomic.Int64)}
+			source := b.url
+			if path, is := strings.CutPrefix(source, "sqlite:"); is {
+				source = "file:" + (&url.URL{Path: path}).EscapedPath()
+			}
+			db, err := sql.Open(row.driver, source)
+			ok(t, err)
+			tx, err := db.BeginTx(ctx, nil)
+			ok(t, err)
+			ok(t, runMigrations(ctx, tx, must(migrations())(t)[:1], b.time()))
+			_, err = tx.ExecContext(ctx, `INSERT INTO clients (id, owner, metadata, secret_phc, first_party, verified,
+				disabled, epoch, logo_id, created_at, updated_at) VALUES ('app', 'dev', '{}', '', FALSE, FALSE, FALSE, 3, '', 1, 1)`)
+			ok(t, errors.Join(err, tx.Commit(), db.Close()))
+			b.Store = b.open(t)
+			if c := must(b.Client(ctx, "app"))(t); c.Owner != "dev" || c.Epoch != 3 || c.Source != oauth.SourceOperator {
+				t.Errorf("%+v", c)
+			}
+			b.sweepAndExpect(t, 1)
+			ok(t, b.ReplaceClient(ctx, newClient("app"), false))
+		})
+	}
 }
 
 func TestUnknownDatabase(t *testing.T) {

@@ -57,8 +57,9 @@ func poolConfig(dsn string) (*pgxpool.Config, error) {
 }
 
 // direct is PostgreSQL's writer: the server groups commits by itself. A single
-// statement is its own transaction; several run serializable, so that what one
-// of them read is still true when the last has written.
+// statement is its own transaction; of several, those that trust one another
+// run serializable, so that what one of them read is still true when the last
+// has written.
 type direct struct {
 	pool      *pool
 	committed func()
@@ -82,14 +83,14 @@ func (d *direct) submit(ctx context.Context, m *member) error {
 }
 
 func (d *direct) once(ctx context.Context, m *member) error {
-	if m.single {
+	if m.shape == single {
 		err := m.run(conn{ctx: ctx, pool: d.pool})
 		if err == nil {
 			d.committed()
 		}
 		return err
 	}
-	tx, err := d.pool.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+	tx, err := d.pool.BeginTx(ctx, isolation(m.shape))
 	if err != nil {
 		return err
 	}
@@ -100,6 +101,13 @@ func (d *direct) once(ctx context.Context, m *member) error {
 		return err
 	}
 	d.committed()
+	return nil
+}
+
+func isolation(shape shape) *sql.TxOptions {
+	if shape == serial {
+		return &sql.TxOptions{Isolation: sql.LevelSerializable}
+	}
 	return nil
 }
 

@@ -56,7 +56,7 @@ func (s *Store) StartSession(ctx context.Context, r login.Record, replaces strin
 		case err != nil || replaces == "":
 			return err
 		}
-		return endSession(c, replaces, unix(created))
+		return s.endSession(c, replaces, unix(created))
 	})
 }
 
@@ -64,7 +64,7 @@ func (s *Store) StartSession(ctx context.Context, r login.Record, replaces strin
 // or is another person's.
 func (s *Store) Relogin(ctx context.Context, r login.Record) (login.Record, error) {
 	now := s.now()
-	return write(ctx, s, true, func(c conn) (login.Record, error) {
+	return write(ctx, s, single, func(c conn) (login.Record, error) {
 		return scanSession(c.row(`UPDATE sessions SET secret_hash = $3, auth_time = $4, acr = $5, amr = $6,
 			seen_at = $4, logins = logins + 1, expires_at = CASE WHEN CAST($7 AS BIGINT) > 0 THEN $7 ELSE expires_at END,
 			user_agent = $8, address = $9
@@ -77,10 +77,10 @@ func (s *Store) Relogin(ctx context.Context, r login.Record) (login.Record, erro
 // EndSession implements login.Store. Codes made in the session can't be
 // redeemed any more: Issue looks whether it was ended.
 func (s *Store) EndSession(ctx context.Context, id string, at time.Time) error {
-	return s.transaction(ctx, func(c conn) error { return endSession(c, id, unix(at)) })
+	return s.transaction(ctx, func(c conn) error { return s.endSession(c, id, unix(at)) })
 }
 
-func endSession(c conn, id string, at int64) error {
+func (s *Store) endSession(c conn, id string, at int64) error {
 	var subject string
 	err := c.row(`UPDATE sessions SET ended_at = $1 WHERE id = $2 AND ended_at = 0 RETURNING subject`, at, id).
 		Scan(&subject)
@@ -90,5 +90,8 @@ func endSession(c conn, id string, at int64) error {
 	case err != nil:
 		return err
 	}
-	return endSessionAuthorizations(c, subject, id, at)
+	if err := endSessionAuthorizations(c, subject, id, at); err != nil {
+		return err
+	}
+	return s.tell(c, endedSession, subject, id)
 }

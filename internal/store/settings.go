@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 
 // The settings that the store itself keeps.
 const (
+	settingPairwise = "pairwise"
 	settingMaster   = "master"
 	settingRestored = "restored_at"
 	settingSetup    = "setup"
@@ -77,6 +79,40 @@ func (s *Store) loadRestored(ctx context.Context) error {
 // open already doesn't take notice.
 func (s *Store) MarkRestored(ctx context.Context, at time.Time) error {
 	return s.statement(ctx, func(c conn) error { return setSetting(c, settingRestored, "", unix(at)) })
+}
+
+// PairwiseSalt implements oauth.Store.
+func (s *Store) PairwiseSalt(ctx context.Context) ([]byte, error) {
+	if salt := s.salt.Load(); salt != nil {
+		return slices.Clone(*salt), nil
+	}
+	text, _, err := setting(s.read(ctx), settingPairwise)
+	if isNotFound(err) {
+		text, err = s.makeSalt(ctx)
+	}
+	if err != nil {
+		return nil, s.mapped(ctx, err)
+	}
+	salt, err := hex.DecodeString(text)
+	if err != nil {
+		return nil, fmt.Errorf("read the setting %s: %w", settingPairwise, err)
+	}
+	s.salt.Store(&salt)
+	return slices.Clone(salt), nil
+}
+
+// makeSalt returns the salt of whoever was first.
+func (s *Store) makeSalt(ctx context.Context) (string, error) {
+	salt := make([]byte, 32)
+	_, _ = rand.Read(salt) // never fails
+	return write(ctx, s, single, func(c conn) (string, error) {
+		if _, err := c.exec(`INSERT INTO settings (name, value, number) VALUES ($1, $2, 0)
+			ON CONFLICT (name) DO NOTHING`, settingPairwise, hex.EncodeToString(salt)); err != nil {
+			return "", err
+		}
+		text, _, err := setting(c, settingPairwise)
+		return text, err
+	})
 }
 
 // raiseVersion tells every node that something cached has changed.

@@ -21,7 +21,7 @@ func (s *Store) SigningKeys(ctx context.Context) ([]keys.Record, error) {
 
 // AddSigningKey implements keys.Store.
 func (s *Store) AddSigningKey(ctx context.Context, r keys.Record) (bool, error) {
-	return write(ctx, s, true, func(c conn) (bool, error) {
+	return write(ctx, s, single, func(c conn) (bool, error) {
 		var kid string
 		err := c.row(`INSERT INTO signing_keys (`+keyColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (alg, replaces) DO NOTHING RETURNING kid`,

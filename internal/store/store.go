@@ -14,6 +14,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,12 @@ type Config struct {
 	// Poll is how often other processes' changes are looked for; 100 ms on
 	// SQLite, 500 ms on PostgreSQL.
 	Poll time.Duration
+	// KeepRevocations is how long the revocation feed remembers: longer than
+	// any access token lives, by two minutes; 0 is an hour.
+	KeepRevocations time.Duration
+	// UnusedClients is how long a client that registered itself may wait to be
+	// used before it is deleted; 0 is 30 days.
+	UnusedClients time.Duration
 }
 
 // Database is a kind of database.
@@ -73,7 +80,11 @@ type Store struct {
 	closed atomic.Bool
 	writes atomic.Uint64
 
+	keepRevocations time.Duration
+	unusedAfter     time.Duration
+
 	restored time.Time
+	salt     atomic.Pointer[[]byte]
 	cache    *cache
 	lazy     lazy
 	problems problems
@@ -83,7 +94,10 @@ type Store struct {
 // Open opens the database, brings its schema up to date and checks that the
 // master secret is the one it was made with.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	s := &Store{issuer: c.Issuer, now: c.Now, log: c.Log, poll: c.Poll}
+	s := &Store{
+		issuer: c.Issuer, now: c.Now, log: c.Log, poll: c.Poll,
+		keepRevocations: cmp.Or(c.KeepRevocations, keepRevocations), unusedAfter: cmp.Or(c.UnusedClients, defaultUnused),
+	}
 	if s.now == nil {
 		return nil, errors.New("store: Config.Now is missing")
 	}

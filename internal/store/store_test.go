@@ -126,6 +126,7 @@ func race(t *testing.T, fn func(i int) error) map[error]int {
 func sentinel(err error) error {
 	for _, known := range []error{
 		oauth.ErrNotFound, oauth.ErrReplayed, oauth.ErrConflict, oauth.ErrEnded, oauth.ErrUnavailable,
+		oauth.ErrProofUsed,
 	} {
 		if errors.Is(err, known) {
 			return known

@@ -34,6 +34,12 @@ func (s *Store) Sweep(ctx context.Context) error {
 		{"authorizations", s.sweepAuthorizations},
 		{"logos", s.sweepLogos},
 		{"problems", s.sweepProblems},
+		{"pushed", s.sweepPushed},
+		{"devices", s.sweepDevices},
+		{"logouts", s.sweepLogouts},
+		{"session clients", s.sweepSessionClients},
+		{"revocations", s.sweepRevocations},
+		{"clients", s.sweepClients},
 	} {
 		if err := w.sweep(ctx, now); err != nil {
 			return fmt.Errorf("sweep %s: %w", w.what, err)
@@ -45,7 +51,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 // inBatches runs a deletion of at most sweepBatch rows until it finds fewer.
 func (s *Store) inBatches(ctx context.Context, query string, args ...any) error {
 	for ctx.Err() == nil {
-		n, err := write(ctx, s, true, func(c conn) (int64, error) { return c.exec(query, args...) })
+		n, err := write(ctx, s, single, func(c conn) (int64, error) { return c.exec(query, args...) })
 		if err != nil || n < sweepBatch {
 			return err
 		}
@@ -160,7 +166,10 @@ func (s *Store) sweepPage(ctx context.Context, after string, old int64) (string,
 	if !slices.ContainsFunc(page, func(v lifetime) bool { return v.until < old }) {
 		return last, nil
 	}
-	return last, s.statement(ctx, func(c conn) error {
+	return last, s.statements(ctx, func(c conn) error {
+		if err := keepSessionClients(c, after, last, old); err != nil {
+			return err
+		}
 		_, err := c.exec(`DELETE FROM authorizations
 			WHERE id > $1 AND id <= $2 AND expires_at < $3 AND refresh_until < $3`, after, last, old)
 		return err

@@ -131,7 +131,10 @@ func (s *Store) SetPassword(ctx context.Context, subject, phc, keep string, at t
 		}
 		_, err := c.exec(`UPDATE sessions SET ended_at = $1 WHERE subject = $2 AND user_epoch <> $3 AND ended_at = 0`,
 			unix(at), subject, epoch)
-		return err
+		if err != nil {
+			return err
+		}
+		return s.tell(c, endedUser, subject, "")
 	})
 }
 

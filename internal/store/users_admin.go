@@ -27,8 +27,11 @@ func (s *Store) enableUser(ctx context.Context, subject string, enabled bool, at
 			}
 		}
 		var found string
-		return c.row(`UPDATE users SET disabled = $1, epoch = epoch + 1, updated_at = $2
-			WHERE subject = $3 RETURNING subject`, !enabled, unix(at), subject).Scan(&found)
+		if err := c.row(`UPDATE users SET disabled = $1, epoch = epoch + 1, updated_at = $2
+			WHERE subject = $3 RETURNING subject`, !enabled, unix(at), subject).Scan(&found); err != nil {
+			return err
+		}
+		return s.tell(c, endedUser, subject, "")
 	})
 }
 
@@ -46,8 +49,10 @@ func (s *Store) DeleteUser(ctx context.Context, subject string) error {
 		if _, err := c.exec("DELETE FROM sessions WHERE subject = $1", subject); err != nil {
 			return err
 		}
-		_, err := c.exec("DELETE FROM consents WHERE subject = $1", subject)
-		return err
+		if _, err := c.exec("DELETE FROM consents WHERE subject = $1", subject); err != nil {
+			return err
+		}
+		return s.tell(c, endedUser, subject, "")
 	})
 }
 

@@ -18,6 +18,7 @@ type connectionRow struct {
 	App         *appView
 	Scopes      []oauth.Scope
 	Since, Used time.Time
+	Open        string // where the app begins a sign-in of its own accord
 }
 
 // showConnections lists the apps that may act for this person.
@@ -51,7 +52,7 @@ func (w *Web) connections(v *visit) ([]connectionRow, error) {
 			return nil, err
 		}
 		rows = append(rows, connectionRow{
-			ClientID: c.ClientID, App: viewApp(client), Since: c.Since, Used: c.LastUsed, Scopes: scopesNamed(catalog, c.Scopes),
+			ClientID: c.ClientID, App: viewApp(client), Open: w.OAuth.InitiateLogin(client), Since: c.Since, Used: c.LastUsed, Scopes: scopesNamed(catalog, c.Scopes),
 		})
 	}
 	return rows, nil

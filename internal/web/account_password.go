@@ -25,13 +25,19 @@ func (w *Web) renderPassword(v *visit, status int, view passwordView) {
 }
 
 func (w *Web) postPassword(v *visit) {
-	err := w.Login.ChangePassword(v.r.Context(), v.rec, v.form.Get("current"), v.form.Get("new"), w.Address(v.r))
+	others, err := w.Store.Sessions(v.r.Context(), v.user.Subject, w.Now())
+	if err != nil {
+		w.fail(v.rw, v.r, err)
+		return
+	}
+	err = w.Login.ChangePassword(v.r.Context(), v.rec, v.form.Get("current"), v.form.Get("new"), w.Address(v.r))
 	var invalid *login.Invalid
 	var slow *login.SlowDown
 	view := passwordView{Errors: map[string]string{}}
 	status := http.StatusUnprocessableEntity
 	switch {
 	case err == nil:
+		w.tellOfOthers(v, others)
 		w.renderPassword(v, http.StatusOK, passwordView{Done: true})
 		return
 	case errors.As(err, &invalid):
@@ -47,4 +53,16 @@ func (w *Web) postPassword(v *visit) {
 		return
 	}
 	w.renderPassword(v, status, view)
+}
+
+// tellOfOthers tells the apps of the sessions that a new password ended.
+func (w *Web) tellOfOthers(v *visit, sessions []login.Record) {
+	for _, s := range sessions {
+		if s.ID == v.rec.ID {
+			continue
+		}
+		if _, err := w.OAuth.EndSession(v.r.Context(), s.Session, 0); err != nil {
+			w.Log.ErrorContext(v.r.Context(), "apps were not told of a sign-out", "request", requestID(v.rw), "error", err)
+		}
+	}
 }

@@ -49,7 +49,9 @@ func (w *Web) endSessions(v *visit, which func(login.Record) bool) {
 	sessions, err := w.Store.Sessions(v.r.Context(), v.user.Subject, w.Now())
 	for _, s := range sessions {
 		if err == nil && which(s) {
-			err = w.Store.EndSession(v.r.Context(), s.ID, w.Now())
+			if err = w.Store.EndSession(v.r.Context(), s.ID, w.Now()); err == nil {
+				_, err = w.OAuth.EndSession(v.r.Context(), s.Session, 0)
+			}
 		}
 	}
 	if err != nil {

@@ -19,6 +19,7 @@ type consentView struct {
 	Granted  []oauth.Scope
 	Host     string // where the browser goes
 	Changed  bool   // something was different from what the person had seen
+	Device   *oauth.DeviceView
 }
 
 // asked is what one consent page shows, read afresh for every request.
@@ -72,6 +73,9 @@ func (w *Web) asked(rw http.ResponseWriter, r *http.Request) (asked, bool) {
 // request.
 func (a asked) shown() []string {
 	shown := []string{a.Envelope, a.session.Subject, a.view.RedirectHost}
+	if a.view.Device != nil {
+		shown = append(shown, a.view.Device.UserCode, a.view.Device.Address)
+	}
 	for _, s := range a.view.Scopes {
 		optional := "!"
 		if s.Optional {
@@ -89,7 +93,7 @@ func (w *Web) renderConsent(rw http.ResponseWriter, r *http.Request, a asked, ch
 		return
 	}
 	v := consentView{
-		App: viewApp(a.view.Client), Who: who, Host: a.view.RedirectHost, Granted: a.view.Granted, Changed: changed,
+		App: viewApp(a.view.Client), Who: who, Host: a.view.RedirectHost, Granted: a.view.Granted, Changed: changed, Device: a.view.Device,
 		Action: pathWith("/consent", "i", a.Envelope), Switch: carry(r, "/login", "switch", "1"),
 		Form: w.formToken(rw, r, a.session, "consent", a.shown()...),
 	}

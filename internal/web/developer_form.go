@@ -91,7 +91,7 @@ func (w *Web) judgeApp(v *visit, form appForm, old *oauth.Client) (*oauth.Client
 		return nil, form, nil
 	}
 	if old != nil {
-		keepRest(client, old)
+		client.CopyStanding(old)
 		client.Verified = old.Verified && sameFace(client, old) && form.logo == nil && !form.removeLogo
 	}
 	return client, form, nil
@@ -146,13 +146,6 @@ func mayRegister(names []string, catalog *oauth.Catalog, old *oauth.Client) bool
 		}
 	}
 	return true
-}
-
-// keepRest carries over what no form sets.
-func keepRest(client, old *oauth.Client) {
-	client.SecretHash, client.SecretPHC = old.SecretHash, old.SecretPHC
-	client.Owner, client.FirstParty, client.Verified, client.Disabled = old.Owner, old.FirstParty, old.Verified, old.Disabled
-	client.Epoch, client.LogoID, client.CreatedAt = old.Epoch, old.LogoID, old.CreatedAt
 }
 
 // sameFace says whether people see the same app as before.

@@ -43,9 +43,10 @@ func (w *Web) postNewApp(v *visit) {
 		return
 	}
 	client.Owner, client.CreatedAt, client.UpdatedAt = v.user.Subject, w.Now(), w.Now()
-	text := ""
-	if client.Confidential() {
-		text, client.SecretHash = newSecret()
+	text, err := w.OAuth.GiveSecret(client)
+	if err != nil {
+		w.fail(v.rw, v.r, err)
+		return
 	}
 	if err := w.storeApp(v, form, client, func() error { return w.Store.CreateClient(v.r.Context(), client) }); err != nil {
 		w.fail(v.rw, v.r, err)
@@ -75,9 +76,4 @@ func (w *Web) storeApp(v *visit, form appForm, client *oauth.Client, save func()
 		client.LogoID = ""
 	}
 	return save()
-}
-
-func newSecret() (text string, hash []byte) {
-	text = secret.New().Reveal()
-	return text, secret.Hash(text)
 }

@@ -24,7 +24,7 @@ func (w *Web) addCallback(v *visit, c *oauth.Client) {
 		w.renderApp(v, c, http.StatusUnprocessableEntity, form, false)
 		return
 	}
-	keepRest(changed, c)
+	changed.CopyStanding(c)
 	if err := w.Store.UpdateClient(v.r.Context(), changed, false); err != nil {
 		w.fail(v.rw, v.r, err)
 		return

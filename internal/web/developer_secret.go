@@ -13,12 +13,16 @@ type secretView struct {
 // replaceSecret makes another secret and shows it this one time. The old one
 // stops working at once; what was issued with it stays.
 func (w *Web) replaceSecret(v *visit, c *oauth.Client) {
-	if !c.Confidential() {
+	if !c.UsesSecret() {
 		w.NotFound(v.rw, v.r)
 		return
 	}
-	text, hash := newSecret()
-	if err := w.Store.SetClientSecret(v.r.Context(), c.ID, hash, ""); err != nil {
+	changed := *c
+	text, err := w.OAuth.GiveSecret(&changed)
+	if err == nil {
+		err = w.Store.SetClientSecret(v.r.Context(), c.ID, changed.SecretHash, "", changed.SecretKey)
+	}
+	if err != nil {
 		w.fail(v.rw, v.r, err)
 		return
 	}

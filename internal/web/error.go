@@ -59,6 +59,8 @@ func statusOf(e *oauth.Error) int {
 		return http.StatusInternalServerError
 	case oauth.CodeTemporarilyUnavailable:
 		return http.StatusServiceUnavailable
+	case oauth.CodeTooManyRequests:
+		return http.StatusTooManyRequests
 	}
 	return http.StatusBadRequest
 }
@@ -76,6 +78,14 @@ func explain(e *oauth.Error) errorView {
 		return errorView{What: "The server is busy", Why: "It can't answer just now. " + nothing, Do: "Wait a few seconds and load this page again."}
 	case e.Code == oauth.CodeServerError:
 		return errorView{What: "Something went wrong here", Why: "The server met an error of its own. " + nothing, Do: "Try again. If it happens again, tell the operator, with the request id below."}
+	case e.Code == oauth.CodeTooManyRequests:
+		return errorView{What: "Too many tries", Why: "This browser or address has tried too often. " + nothing, Do: "Wait an hour, or ask your device for a new code."}
+	case e.Code == oauth.CodeInvalidRequestURI && errors.Is(e, oauth.ErrEnded):
+		return errorView{What: "This was finished before", Why: "The app's request has been answered already. " + nothing, Do: "Go back to the app. If it asks you to sign in, begin there again."}
+	case e.Code == oauth.CodeInvalidRequestURI:
+		return errorView{What: "This request can't be used any more", Why: "It has expired, or it was used before. " + nothing, Do: "Go back to the app and start again."}
+	case e.Parameter == "user_code":
+		return errorView{What: "This code can't be used any more", Why: "It has expired, or it was answered already. " + nothing, Do: "Ask your device for a new code.", Back: "/device", BackText: "Enter a code"}
 	case errors.Is(e, oauth.ErrEnded):
 		return errorView{What: "This page has expired", Why: "It was open for too long. " + nothing, Do: "Go back to the app and sign in again."}
 	case e.Parameter == "i":

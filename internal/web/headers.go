@@ -10,10 +10,13 @@ import (
 
 // secureHeaders are on every page, errors included: RFC 6749 §10.13,
 // RFC 9700 §4.16.
-func (w *Web) secureHeaders(rw http.ResponseWriter, formAction string) {
+func (w *Web) secureHeaders(rw http.ResponseWriter, formAction string, frames ...string) {
 	h := rw.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action "+
-		formAction+"; frame-ancestors 'none'; base-uri 'none'")
+	policy := "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action " + formAction + "; frame-ancestors 'none'; base-uri 'none'"
+	if len(frames) > 0 {
+		policy += "; frame-src " + strings.Join(frames, " ")
+	}
+	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")

@@ -25,13 +25,9 @@ func (w *Web) interaction(rw http.ResponseWriter, r *http.Request) (waiting, boo
 		w.interactionError(rw, r, envelope, in, err)
 		return waiting{}, false
 	}
-	client, err := w.Store.Client(r.Context(), in.Request.ClientID)
-	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
+	client, err := w.OAuth.InteractionClient(r.Context(), in)
+	if err != nil {
 		w.fail(rw, r, err)
-		return waiting{}, false
-	}
-	if err != nil || client.Disabled {
-		w.Error(rw, r, &oauth.Error{Code: oauth.CodeUnauthorizedClient, Description: "the app has been deleted or switched off", Parameter: "client_id"})
 		return waiting{}, false
 	}
 	return waiting{Interaction: in, Envelope: envelope, Client: client}, true
@@ -88,6 +84,7 @@ type appView struct {
 	Name, Logo, Homepage, Policy, Terms string
 	Verified                            bool
 	Description                         string
+	Published                           string // the host of its metadata document, when its id is an address
 }
 
 // viewApp leaves out whatever is no address that a person may follow.
@@ -95,8 +92,13 @@ func viewApp(c *oauth.Client) *appView {
 	if c == nil {
 		return nil
 	}
+	published := ""
+	if c.Source == oauth.SourceDocument {
+		published = hostname(c.ID)
+	}
 	return &appView{
-		Name: c.Name, Logo: logoPath(c), Homepage: oauth.SafeLink(c.HomepageURI),
+		Published: published,
+		Name:      c.Name, Logo: logoPath(c), Homepage: oauth.SafeLink(c.HomepageURI),
 		Policy: oauth.SafeLink(c.PolicyURI), Terms: oauth.SafeLink(c.TermsURI),
 		Verified: c.Verified || c.FirstParty, Description: c.Description,
 	}

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/valetkey/valetkey/internal/login"
 	"github.com/valetkey/valetkey/oauth"
@@ -15,7 +16,15 @@ type logoutView struct {
 	Carry  [][2]string // the app's request, asked again when the person says yes
 	Who    whoView
 	Action string
+
+	Told, Untold, Other []string // names of apps: reached, not reached so far, not to be reached
+	Frames              []string // pages of apps that sign the person out there
+	Continue            string   // a path of ours that leads on to the app
 }
+
+// logoutPatience is how long a person waits for the apps to be told; the rest
+// is told afterwards.
+const logoutPatience = 800 * time.Millisecond
 
 // logoutParams: OpenID Connect RP-Initiated Logout 1.0 §2.
 var logoutParams = []string{"id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"}
@@ -116,18 +125,70 @@ func (w *Web) questionByPost(rw http.ResponseWriter, r *http.Request, form url.V
 
 // signOut ends the session, and with it what hangs off it.
 func (w *Web) signOut(rw http.ResponseWriter, r *http.Request, rec login.Record, asked *oauth.LogoutRequest) {
+	told := new(oauth.SignedOut)
 	if rec.ID != "" {
 		if err := w.Login.SignOut(r.Context(), rec); err != nil {
 			w.fail(rw, r, err)
 			return
 		}
 		w.dropSession(rw)
+		patience := logoutPatience
+		if asked.Redirect != "" {
+			patience = 0
+		}
+		var err error
+		if told, err = w.OAuth.EndSession(r.Context(), rec.Session, patience); err != nil {
+			// The person is signed out here; that apps weren't told is for the log.
+			w.Log.ErrorContext(r.Context(), "apps were not told of a sign-out", "request", requestID(rw), "error", err)
+		}
 	}
-	if asked.Redirect != "" {
+	if asked.Redirect != "" && len(told.Front) == 0 {
 		w.redirect(rw, r, asked.Redirect)
 		return
 	}
-	w.render(rw, r, as{}, "logout", page{Title: "You are signed out", D: logoutView{Done: true, App: viewApp(asked.Client)}})
+	w.showSignedOut(rw, r, asked, told)
+}
+
+// showSignedOut says which apps were told and which were not. Those of the
+// front channel are told by this page: Front-Channel Logout §2.
+func (w *Web) showSignedOut(rw http.ResponseWriter, r *http.Request, asked *oauth.LogoutRequest, told *oauth.SignedOut) {
+	v := logoutView{Done: true, App: viewApp(asked.Client)}
+	how := as{}
+	for _, app := range told.Back {
+		if app.Reached {
+			v.Told = append(v.Told, app.Client.Name)
+		} else {
+			v.Untold = append(v.Untold, app.Client.Name)
+		}
+	}
+	for _, app := range told.Front {
+		if oauth.SafeLink(app.URI) == "" {
+			continue
+		}
+		v.Frames = append(v.Frames, app.URI)
+		how.frames = append(how.frames, app.Origin())
+		if app.Client.BackchannelURI == "" {
+			v.Told = append(v.Told, app.Client.Name)
+		}
+	}
+	for _, c := range told.Other {
+		v.Other = append(v.Other, c.Name)
+	}
+	if asked.Redirect != "" {
+		v.Continue = pathWith("/logout/continue", "to", w.forms.Seal([]byte(asked.Redirect), formBind(w.Browser(rw, r), "continue")))
+	}
+	w.render(rw, r, how, "logout", page{Title: "You are signed out", D: v})
+}
+
+// afterLogout leads on to the app that asked. The address was found good before
+// it was sealed.
+func (w *Web) afterLogout(rw http.ResponseWriter, r *http.Request) {
+	to, err := w.forms.Open(r.URL.Query().Get("to"), formBind(w.browser(r), "continue"))
+	if err != nil {
+		w.NotFound(rw, r)
+		return
+	}
+	w.redirect(rw, r, string(to))
 }
 
 func without(form url.Values, name string) url.Values {

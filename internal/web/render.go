@@ -32,9 +32,10 @@ type page struct {
 
 // as says how a page is answered.
 type as struct {
-	status     int    // 200
-	formAction string // 'self'
-	secret     bool   // the page shows a secret: never compressed beside what a stranger may choose
+	status     int      // 200
+	formAction string   // 'self'
+	frames     []string // origins that the page frames
+	secret     bool     // the page shows a secret: never compressed beside what a stranger may choose
 }
 
 // pages are the parsed templates by name.
@@ -123,7 +124,7 @@ func (w *Web) send(rw http.ResponseWriter, r *http.Request, how as, body []byte)
 	if how.status == 0 {
 		how.status = http.StatusOK
 	}
-	w.secureHeaders(rw, how.formAction)
+	w.secureHeaders(rw, how.formAction, how.frames...)
 	h := rw.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", "en")

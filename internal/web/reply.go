@@ -18,6 +18,8 @@ func (w *Web) Reply(rw http.ResponseWriter, r *http.Request, reply oauth.Reply) 
 		w.ask(rw, r, reply)
 	case *oauth.Response:
 		w.respond(rw, r, reply)
+	case *oauth.DeviceDone:
+		w.deviceDone(rw, r, reply)
 	}
 }
 

@@ -1,0 +1,94 @@
+package store
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/valetkey/valetkey/oauth"
+)
+
+func (b *bed) pushed(handle string) oauth.PushedRequest {
+	return oauth.PushedRequest{
+		Handle: handle, ClientID: "app", Content: []byte("content\x00\xff"),
+		ExpiresAt: b.time().Add(90 * time.Second), KeepUntil: b.time().Add(time.Hour),
+	}
+}
+
+func TestPushed(t *testing.T) {
+	databases(t, func(t *testing.T, b *bed) {
+		ctx, want := t.Context(), b.pushed("h")
+		ok(t, b.Push(ctx, want, 100))
+		wants(t, "the handle again", b.Push(ctx, want, 100), oauth.ErrConflict)
+		same := func(what string) {
+			t.Helper()
+			if diff := cmp.Diff(want, must(b.Pushed(ctx, "h"))(t)); diff != "" {
+				t.Errorf("%s: %s", what, diff)
+			}
+		}
+		same("pushed")
+		b.advance(30 * time.Minute)
+		same("expired")
+		ok(t, b.SpendPushed(ctx, "h"))
+		want.Spent = true
+		same("spent")
+		wants(t, "spending again", b.SpendPushed(ctx, "h"), oauth.ErrReplayed)
+		wants(t, "spending none", b.SpendPushed(ctx, "none"), oauth.ErrNotFound)
+		b.advance(30 * time.Minute)
+		_, err := b.Pushed(ctx, "h")
+		wants(t, "after its time", err, oauth.ErrNotFound)
+		wants(t, "spending after its time", b.SpendPushed(ctx, "h"), oauth.ErrNotFound)
+		b.advance(time.Second)
+		ok(t, b.Sweep(ctx))
+		if n := b.count(t, "pushed"); n != 0 {
+			t.Errorf("%d rows are left", n)
+		}
+	})
+}
+
+func TestSpendPushedRacers(t *testing.T) {
+	databases(t, func(t *testing.T, b *bed) {
+		ok(t, b.Push(t.Context(), b.pushed("h"), 1))
+		onlyOne(t, race(t, func(int) error { return b.SpendPushed(t.Context(), "h") }), oauth.ErrReplayed)
+	})
+}
+
+func TestPushIsCapped(t *testing.T) {
+	databases(t, func(t *testing.T, b *bed) {
+		ctx := t.Context()
+		push := func(handle string) error { return b.Push(ctx, b.pushed(handle), 2) }
+		ok(t, push("1"))
+		ok(t, push("2"))
+		wants(t, "a third", push("3"), oauth.ErrConflict)
+		other := b.pushed("other")
+		other.ClientID = "other"
+		ok(t, b.Push(ctx, other, 2))
+		ok(t, b.SpendPushed(ctx, "1"))
+		ok(t, push("4"))
+		wants(t, "one more", push("5"), oauth.ErrConflict)
+		b.advance(90 * time.Second)
+		ok(t, push("6"))
+	})
+}
+
+// The cap holds for racers too: on PostgreSQL but for those that are at it at
+// the same moment.
+func TestPushRacers(t *testing.T) {
+	databases(t, func(t *testing.T, b *bed) {
+		answers := race(t, func(i int) error { return b.Push(t.Context(), b.pushed(fmt.Sprint(i)), 5) })
+		b.expectCapped(t, answers, 5)
+	})
+}
+
+func (b *bed) expectCapped(t *testing.T, answers map[error]int, limit int) {
+	t.Helper()
+	most := limit
+	if b.kind == PostgreSQL {
+		most += 16 // connections
+	}
+	if answers[nil] < limit || answers[nil] > most || answers[nil]+answers[oauth.ErrConflict] != 32 {
+		t.Errorf("answers are %v, not %d successes", answers, limit)
+	}
+}

@@ -1,0 +1,239 @@
+package oauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/valetkey/valetkey/internal/jose"
+)
+
+// A Client ID Metadata Document makes an https address a client_id: what is
+// published there is the client's registration. Nothing is written until
+// somebody has signed in and is about to be sent back to it.
+// draft-ietf-oauth-client-id-metadata-document §3, §4.
+
+const (
+	maxDocument     = 5 << 10 // §6.6 recommends it
+	maxDocuments    = 1000
+	documentLife    = time.Hour
+	documentMinLife = time.Minute
+	documentsPerMin = 30 // fetches for one host
+)
+
+// documents are the ones that were fetched lately.
+type documents struct {
+	mu    *sync.Mutex
+	known map[string]document
+}
+
+type document struct {
+	client *Client
+	until  time.Time
+}
+
+func newDocuments() documents { return documents{mu: new(sync.Mutex), known: map[string]document{}} }
+
+// isDocumentID tells an id that is an address from those that we give out.
+func isDocumentID(id string) bool { return strings.HasPrefix(id, "https://") }
+
+// publishedClient finds a client for an authorization request.
+func (s *Server) publishedClient(ctx context.Context, id string) (*Client, error) {
+	row, err := s.Store.Client(ctx, id)
+	if !isDocumentID(id) || err == nil && (row.Disabled || row.Source != SourceDocument) || err != nil && !errors.Is(err, ErrNotFound) {
+		return row, err
+	}
+	published, fault := s.document(ctx, id)
+	if fault != nil {
+		return nil, fault
+	}
+	c := *published
+	if row != nil && err == nil {
+		c.Epoch, c.Verified, c.FirstParty, c.LogoID, c.CreatedAt = row.Epoch, row.Verified, row.FirstParty, row.LogoID, row.CreatedAt
+		c.changed = !sameRegistration(row, published)
+	}
+	return &c, nil
+}
+
+// sameRegistration compares what people agreed to with what is published.
+func sameRegistration(a, b *Client) bool {
+	return a.Name == b.Name && slices.Equal(a.RedirectURIs, b.RedirectURIs) && string(a.JWKS) == string(b.JWKS) &&
+		a.JWKSURI == b.JWKSURI && a.AuthMethod == b.AuthMethod
+}
+
+// keepDocument writes the row of a client whose id is an address, once somebody
+// is about to be sent back to it.
+func (s *Server) keepDocument(ctx context.Context, c *Client) (*Client, error) {
+	if c.Source != SourceDocument {
+		return c, nil
+	}
+	if row, err := s.Store.Client(ctx, c.ID); err == nil && !c.changed && row.Epoch == c.Epoch {
+		return c, nil
+	}
+	kept, err := s.Store.KeepDocument(ctx, c, c.changed)
+	if errors.Is(err, ErrEnded) {
+		return nil, newError(CodeUnauthorizedClient, "this app has been removed here").about("client_id").because(err)
+	}
+	return kept, err
+}
+
+// document fetches and judges the document behind an id, or remembers it.
+// A failure is not remembered.
+func (s *Server) document(ctx context.Context, id string) (*Client, error) {
+	now := s.Now()
+	if c := s.documents.fresh(id, now); c != nil {
+		return c, nil
+	}
+	host, why := s.documentHost(id)
+	if why != "" {
+		return nil, invalidRequest("client_id %s", why).about("client_id")
+	}
+	if !s.limits.allow("document\x00"+host, documentsPerMin, time.Minute, now) {
+		return nil, invalidRequest("the document at client_id is asked for too often; try again in a minute").about("client_id")
+	}
+	fetched, err := s.Outbound.Get(ctx, id, maxDocument, "application/json", "application/cimd+json", "application/client-id-metadata-document+json")
+	if err != nil {
+		return nil, invalidRequest("the document at client_id could not be fetched").about("client_id").because(err)
+	}
+	c, refused := s.readDocument(id, fetched.Body)
+	if refused != nil {
+		return nil, refused
+	}
+	s.documents.keep(id, document{client: c, until: now.Add(min(max(fetched.MaxAge, documentMinLife), documentLife))})
+	return c, nil
+}
+
+// documentHost: §3, an https address with a path, without fragment, user, dot
+// segments, and with the port and query that it has. The operator's list
+// narrows the hosts.
+func (s *Server) documentHost(id string) (host, why string) {
+	u, err := url.Parse(id)
+	switch {
+	case s.Documents.Off || s.Outbound == nil:
+		return "", "is an address, and those are not taken as client ids here"
+	case err != nil || badURIText(id) != "" || u.Host == "" || u.User != nil || u.Scheme != "https":
+		return "", "is not an https address without fragment and user"
+	case u.Path == "" || hasDotSegment(u.EscapedPath()) || u.ForceQuery || strings.HasSuffix(id, "?"):
+		return "", "must be an address with a path, without dot segments and empty query"
+	case u.String() != id || strings.ToLower(u.Host) != u.Host:
+		return "", "is not written in its plain form"
+	case u.Port() != "" && !s.allowsPort(u):
+		return "", "must be on the standard port"
+	case len(s.Documents.Hosts) > 0 && !slices.ContainsFunc(s.Documents.Hosts, func(h string) bool { return hostFits(h, u.Hostname()) }):
+		return "", "is on a host that is not allowed here"
+	}
+	return u.Hostname(), ""
+}
+
+// allowsPort: another port is another program's on most hosts; this machine's
+// own are for tests.
+func (s *Server) allowsPort(u *url.URL) bool { return isLoopbackHost(u.Hostname()) }
+
+func hostFits(pattern, host string) bool {
+	if below, found := strings.CutPrefix(pattern, "*."); found {
+		return strings.HasSuffix(host, "."+below)
+	}
+	return strings.EqualFold(pattern, host)
+}
+
+// readDocument: §4. Members that we don't know are ignored; a shared secret has
+// no place in a public document.
+func (s *Server) readDocument(id string, body []byte) (*Client, *Error) {
+	var d struct {
+		Metadata
+
+		ID     *string         `json:"client_id"`
+		Secret json.RawMessage `json:"client_secret"`
+		Until  json.RawMessage `json:"client_secret_expires_at"`
+	}
+	refuse := func(format string, args ...any) (*Client, *Error) {
+		return nil, newError(CodeInvalidRequest, "the document at client_id "+format, args...).about("client_id")
+	}
+	if err := jose.Decode(body, &d); err != nil || len(body) == 0 || body[firstOf(body)] != '{' {
+		return refuse("is not a JSON object")
+	}
+	switch {
+	case d.ID == nil || *d.ID != id:
+		return refuse("names another client_id")
+	case d.Secret != nil || d.Until != nil:
+		return refuse("holds a client_secret, which everybody can read")
+	case d.AuthMethod == AuthBasic || d.AuthMethod == AuthPost || d.AuthMethod == AuthSecretJWT:
+		return refuse("asks for authentication by a secret")
+	}
+	m := s.documentMetadata(d.Metadata, id)
+	c, err := newClient(id, m, s.Issuer)
+	if err != nil {
+		return refuse("is not a good registration: %s", err.Description)
+	}
+	c.Source = SourceDocument
+	return c, nil
+}
+
+func firstOf(body []byte) int {
+	for i, b := range body {
+		if b != ' ' && b != '\t' && b != '\r' && b != '\n' {
+			return i
+		}
+	}
+	return 0
+}
+
+// documentMetadata keeps what a stranger may decide about a client.
+func (s *Server) documentMetadata(m Metadata, id string) Metadata {
+	m = s.strangersMetadata(m)
+	if m.AuthMethod == "" {
+		m.AuthMethod = AuthNone
+	}
+	if m.Name == "" {
+		m.Name = hostOf(id)
+	}
+	m.Profile = ProfileOAuth21
+	if m.Type = ""; m.AuthMethod == AuthNone {
+		m.Type = publicType(m.RedirectURIs)
+	}
+	return m
+}
+
+// publicType: an app that runs on a person's machine is sent to a loopback or
+// private-scheme address, one in the browser to https.
+func publicType(redirects []string) ClientType {
+	for _, text := range redirects {
+		if !strings.HasPrefix(text, "https://") {
+			return TypeNative
+		}
+	}
+	return TypeSPA
+}
+
+func (d *documents) fresh(id string, now time.Time) *Client {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if known, ok := d.known[documentKey(id)]; ok && now.Before(known.until) {
+		return known.client
+	}
+	return nil
+}
+
+func (d *documents) keep(id string, one document) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for old := range d.known {
+		if len(d.known) < maxDocuments {
+			break
+		}
+		delete(d.known, old)
+	}
+	d.known[documentKey(id)] = one
+}
+
+// documentKey bounds what a long id takes of memory.
+func documentKey(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return string(sum[:])
+}

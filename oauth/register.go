@@ -1,0 +1,373 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/valetkey/valetkey/internal/jose"
+	"github.com/valetkey/valetkey/internal/secret"
+)
+
+// Limits on registrations that nobody has vouched for: RFC 7591 §5.
+const (
+	registrationsPerMinute = 60     // of an address
+	maxUnusedClients       = 10_000 // in all
+	initialPrefix          = "iat_"
+	registrationPrefix     = "rat_"
+)
+
+// Registration is the answer of RFC 7591 §3.2.1 and RFC 7592 §3.
+type Registration struct {
+	ID            string `json:"client_id"`
+	Secret        string `json:"client_secret,omitempty"`
+	IssuedAt      int64  `json:"client_id_issued_at,omitempty"`
+	SecretExpires *int64 `json:"client_secret_expires_at,omitempty"` // 0: never; RFC 7591 has it beside every secret
+	Token         string `json:"registration_access_token,omitempty"`
+	URI           string `json:"registration_client_uri,omitempty"`
+
+	Metadata
+}
+
+// RegistrationCall is a request to /register.
+type RegistrationCall struct {
+	Body    []byte // JSON
+	Token   string // the Bearer token, "" for none
+	Address string
+	ID      string // of the client, at its own address: RFC 7592
+}
+
+// Register takes a new client: RFC 7591 §3.1, OpenID Connect Registration §3.1.
+func (s *Server) Register(ctx context.Context, call RegistrationCall) (*Registration, error) {
+	if err := s.mayRegister(ctx, call); err != nil {
+		return nil, err
+	}
+	m, err := readRegistration(call.Body)
+	if err != nil {
+		return nil, err
+	}
+	c, refused := NewClient(secret.NewID(), s.registeredMetadata(m.Metadata), s.Issuer)
+	if refused != nil {
+		return nil, refused
+	}
+	if err := s.checkSector(ctx, c); err != nil {
+		return nil, err
+	}
+	password, err := s.GiveSecret(c)
+	if err != nil {
+		return nil, err
+	}
+	token := registrationPrefix + secret.New().Reveal()
+	c.Source, c.TokenHash, c.CreatedAt = SourceRegistered, secret.Hash(token), s.Now()
+	err = s.Store.RegisterClient(ctx, c, maxUnusedClients)
+	if errors.Is(err, ErrConflict) {
+		return nil, tooMany("clients that registered and were never used").because(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.registration(c, password, token), nil
+}
+
+// mayRegister: RFC 7591 §3, by mode. An initial access token is used up only
+// when all else of the request's form is right, and a client may come of it.
+func (s *Server) mayRegister(ctx context.Context, call RegistrationCall) error {
+	switch s.Registration {
+	case RegistrationOpen:
+	case RegistrationToken:
+		if !strings.HasPrefix(call.Token, initialPrefix) {
+			return invalidToken("registration needs an initial access token of the operator's")
+		}
+	default:
+		return newError(CodeAccessDenied, "registration is closed; ask the operator, or use the developer portal")
+	}
+	if !s.limits.allow("register\x00"+call.Address, registrationsPerMinute, time.Minute, s.Now()) {
+		return tooMany("registrations from this address")
+	}
+	if s.Registration == RegistrationOpen {
+		return nil
+	}
+	if _, err := readRegistration(call.Body); err != nil {
+		return err
+	}
+	err := s.Store.SpendInitialToken(ctx, secret.Hash(call.Token), s.Now())
+	if errors.Is(err, ErrNotFound) {
+		return invalidToken("the initial access token is unknown, used up or expired").because(err)
+	}
+	return err
+}
+
+// NewInitialToken makes an initial access token and the row that knows it.
+func (s *Server) NewInitialToken(note string, uses int64, life time.Duration) (InitialToken, string) {
+	token := initialPrefix + secret.New().Reveal()
+	now := s.Now()
+	return InitialToken{
+		ID: secret.NewID(), Hash: secret.Hash(token), Note: note, UsesLeft: uses, CreatedAt: now, ExpiresAt: now.Add(life),
+	}, token
+}
+
+// sentRegistration is what a client may send: metadata, and at its own address
+// what it was told before.
+type sentRegistration struct {
+	Metadata
+
+	ID        *string         `json:"client_id"`
+	Secret    *string         `json:"client_secret"`
+	Encrypted json.RawMessage `json:"id_token_encrypted_response_alg"`
+	EncInfo   json.RawMessage `json:"userinfo_encrypted_response_alg"`
+	EncObject json.RawMessage `json:"request_object_encryption_alg"`
+	EncResp   json.RawMessage `json:"authorization_encrypted_response_alg"`
+}
+
+func readRegistration(body []byte) (m sentRegistration, err error) {
+	if len(body) == 0 || body[firstOf(body)] != '{' {
+		return m, invalidMetadata("", "the body must be a JSON object")
+	}
+	if err := jose.Decode(body, &m); err != nil {
+		return m, invalidMetadata("", "the body must be a JSON object with members of the right types").because(err)
+	}
+	if m.Encrypted != nil || m.EncInfo != nil || m.EncObject != nil || m.EncResp != nil {
+		return m, invalidMetadata("id_token_encrypted_response_alg", "encrypted answers and requests are not supported")
+	}
+	return m, nil
+}
+
+// strangersGrants are those that a client may give itself; the others act
+// without a person and are an operator's to give: RFC 9700 §4.15.
+var strangersGrants = []string{GrantAuthorizationCode, GrantRefreshToken, GrantDeviceCode}
+
+// strangersMetadata takes out what only an operator decides.
+func (s *Server) strangersMetadata(m Metadata) Metadata {
+	m.Exchange, m.Profile, m.Type, m.TokenFormat = nil, "", "", ""
+	if len(m.GrantTypes) > 0 {
+		m.GrantTypes = intersect(m.GrantTypes, strangersGrants)
+	} else {
+		m.GrantTypes = []string{GrantAuthorizationCode, GrantRefreshToken}
+	}
+	if !contains(m.GrantTypes, GrantAuthorizationCode) {
+		m.ResponseTypes = nil
+	} else if len(m.ResponseTypes) == 0 || contains(m.ResponseTypes, "code") {
+		m.ResponseTypes = []string{"code"}
+	}
+	m.Scope = s.strangersScope(m.Scope)
+	m.LogoURI = SafeLink(m.LogoURI)
+	return m
+}
+
+// strangersScope drops scopes that aren't declared or are restricted. A client
+// that asked for a list and may have none of it gets openid's.
+func (s *Server) strangersScope(scope string) string {
+	names, err := parseScope(scope)
+	if err != nil || len(names) == 0 {
+		return scope
+	}
+	catalog, fault := s.Store.Catalog(context.Background())
+	if fault != nil {
+		return scope
+	}
+	kept := slices.DeleteFunc(names, func(name string) bool {
+		one, declared := catalog.Scopes[name]
+		return !declared || one.Restricted
+	})
+	if len(kept) == 0 {
+		return ScopeOpenID
+	}
+	return joinScope(kept)
+}
+
+// registeredMetadata: CONTRACT §4, decision 3, and RFC 7591 §2's default for the
+// authentication method.
+func (s *Server) registeredMetadata(m Metadata) Metadata {
+	links := m.LogoURI
+	m = s.strangersMetadata(m)
+	m.LogoURI = links // judged, not dropped: RFC 7591 §3.2.2
+	if m.AuthMethod == "" {
+		m.AuthMethod = AuthBasic
+	}
+	m.Profile = ProfileOAuth21
+	switch {
+	case m.AuthMethod == AuthNone && m.ApplicationType == "native":
+		m.Type = TypeNative
+	case m.AuthMethod == AuthNone:
+		m.Type = publicType(m.RedirectURIs)
+	default:
+		m.Profile = s.RegistrationProfile
+		if m.ApplicationType == "native" {
+			m.Type = TypeNative
+		} else {
+			m.Type = TypeWeb
+		}
+	}
+	if m.Name == "" {
+		m.Name = "Unnamed app"
+		if len(m.RedirectURIs) > 0 {
+			m.Name = hostOf(m.RedirectURIs[0])
+		}
+	}
+	return m
+}
+
+// GiveSecret makes the secret that a client's method needs, "" when it needs
+// none. Where the secret is a key too it is kept sealed, else as a hash.
+func (s *Server) GiveSecret(c *Client) (string, error) {
+	c.SecretHash, c.SecretPHC, c.SecretKey = nil, "", ""
+	if !c.usesSecret() {
+		return "", nil
+	}
+	password := secret.New().Reveal()
+	return password, s.SetSecret(c, password)
+}
+
+// SetSecret keeps a secret of 256 random bits, or for client_secret_jwt any of
+// at least 32 characters: RFC 7518 §3.2.
+func (s *Server) SetSecret(c *Client, password string) error {
+	c.SecretHash, c.SecretKey = secret.Hash(password), ""
+	if c.AuthMethod != AuthSecretJWT {
+		return nil
+	}
+	if len(password) < 32 {
+		return errors.New("a secret for client_secret_jwt has at least 32 characters")
+	}
+	c.SecretKey = s.boxes.secret.Seal([]byte(password), []byte(c.ID))
+	return nil
+}
+
+// usesSecret says whether the client authenticates by a secret.
+func (c *Client) usesSecret() bool {
+	return c.AuthMethod == AuthBasic || c.AuthMethod == AuthPost || c.AuthMethod == AuthSecretJWT
+}
+
+// UsesSecret says whether the client authenticates by a secret.
+func (c *Client) UsesSecret() bool { return c.usesSecret() }
+
+func (s *Server) registration(c *Client, password, token string) *Registration {
+	r := &Registration{
+		ID: c.ID, Secret: password, IssuedAt: c.CreatedAt.Unix(), Token: token,
+		URI: s.Issuer + PathRegister + "/" + c.ID, Metadata: c.Metadata,
+	}
+	if password != "" || c.usesSecret() {
+		r.SecretExpires = new(int64)
+	}
+	return r
+}
+
+// registeredClient proves who calls at a client's own address: RFC 7592 §2. A
+// client that is gone, and a wrong token, are told alike.
+func (s *Server) registeredClient(ctx context.Context, call RegistrationCall) (*Client, error) {
+	refuse := func(cause error) error {
+		return invalidToken("the registration access token is not valid for this client").because(cause)
+	}
+	c, err := s.Store.Client(ctx, call.ID)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, refuse(err)
+	case err != nil:
+		return nil, err
+	case c.Disabled, !strings.HasPrefix(call.Token, registrationPrefix), !secret.Matches(call.Token, c.TokenHash):
+		return nil, refuse(nil)
+	}
+	return c, nil
+}
+
+// ReadRegistration: RFC 7592 §2.1. The secret is kept as a hash and so can't be
+// told again.
+func (s *Server) ReadRegistration(ctx context.Context, call RegistrationCall) (*Registration, error) {
+	c, err := s.registeredClient(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	return s.registration(c, "", call.Token), nil
+}
+
+// UpdateRegistration: RFC 7592 §2.2, the whole registration is replaced and
+// judged as if it were new.
+func (s *Server) UpdateRegistration(ctx context.Context, call RegistrationCall) (*Registration, error) {
+	old, err := s.registeredClient(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	m, err := readRegistration(call.Body)
+	switch {
+	case err != nil:
+		return nil, err
+	case m.ID == nil || *m.ID != old.ID:
+		return nil, invalidMetadata("client_id", "client_id must be that of the client")
+	case m.Secret != nil && !secret.Matches(*m.Secret, old.SecretHash):
+		return nil, invalidMetadata("client_secret", "client_secret is not the client's; a new one can't be chosen")
+	}
+	c, refused := NewClient(old.ID, s.registeredMetadata(m.Metadata), s.Issuer)
+	if refused != nil {
+		return nil, refused
+	}
+	if err := s.checkSector(ctx, c); err != nil {
+		return nil, err
+	}
+	c.CopyStanding(old)
+	ends := MustEnd(old, c)
+	password := ""
+	if c.usesSecret() && (!old.usesSecret() || c.AuthMethod == AuthSecretJWT && old.SecretKey == "") {
+		if password, err = s.GiveSecret(c); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.Store.ReplaceClient(ctx, c, ends); err != nil {
+		return nil, err
+	}
+	return s.registration(c, password, call.Token), nil
+}
+
+// CopyStanding takes over what metadata doesn't say.
+func (c *Client) CopyStanding(old *Client) {
+	c.SecretHash, c.SecretPHC, c.SecretKey, c.TokenHash = old.SecretHash, old.SecretPHC, old.SecretKey, old.TokenHash
+	c.Owner, c.FirstParty, c.Verified, c.Disabled, c.Source = old.Owner, old.FirstParty, old.Verified, old.Disabled, old.Source
+	c.Epoch, c.LogoID, c.CreatedAt = old.Epoch, old.LogoID, old.CreatedAt
+}
+
+// MustEnd says whether a change makes another client of it for whoever holds
+// its tokens: another way to authenticate, another kind of program, or other
+// subjects.
+func MustEnd(old, changed *Client) bool {
+	return changed.AuthMethod != old.AuthMethod || changed.Type != old.Type ||
+		changed.pairwise() != old.pairwise() || changed.pairwise() && changed.sector() != old.sector()
+}
+
+// DeleteRegistration: RFC 7592 §2.3.
+func (s *Server) DeleteRegistration(ctx context.Context, call RegistrationCall) error {
+	c, err := s.registeredClient(ctx, call)
+	if err != nil {
+		return err
+	}
+	return s.Store.DeleteClient(ctx, c.ID)
+}
+
+// checkSector: OpenID Connect Registration §5, the document at sector_identifier_uri
+// lists every redirect URI.
+func (s *Server) checkSector(ctx context.Context, c *Client) error {
+	if c.SectorURI == "" {
+		return nil
+	}
+	refuse := func(why string, cause error) error {
+		return invalidMetadata("sector_identifier_uri", "%s", why).because(cause)
+	}
+	if s.Outbound == nil {
+		return refuse("sector_identifier_uri can't be fetched here", nil)
+	}
+	document, err := s.Outbound.Get(ctx, c.SectorURI, maxKeySetSize)
+	if err != nil {
+		return refuse("sector_identifier_uri could not be fetched", err)
+	}
+	var listed []string
+	if err := jose.Decode(document.Body, &listed); err != nil {
+		return refuse("sector_identifier_uri is not a JSON list of redirect URIs", err)
+	}
+	if !subset(c.RedirectURIs, listed) {
+		return refuse("sector_identifier_uri does not list every redirect URI", nil)
+	}
+	return nil
+}
+
+// CheckSector is checkSector for those who register clients otherwise.
+func (s *Server) CheckSector(ctx context.Context, c *Client) error { return s.checkSector(ctx, c) }
