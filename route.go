@@ -25,6 +25,7 @@ func (s *Server) route(c Config, ring *seal.Keyring) error {
 	if err != nil {
 		return err
 	}
+	s.oauth.Logo = pages.KeepLogo
 	protocol := &endpoint.Endpoints{
 		OAuth: s.oauth, Pages: pages, JWKS: s.keys.JWKS, Origins: s.store, Address: front.Address, Log: c.Log,
 		Certificates: front.ClientCertificates(c.CertificateHeader),

@@ -48,7 +48,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := store.Open(ctx, store.Config{Database: c.Database, Issuer: c.Issuer, MasterCheck: ring.Check(), Now: c.Now, Log: c.Log})
+	st, err := store.Open(ctx, store.Config{Database: c.Database, Issuer: c.Issuer, MasterCheck: ring.Check(), Now: c.Now, Log: c.Log, KeepRevocations: max(time.Hour, c.AccessLifetime+5*time.Minute)})
 	if err != nil {
 		return nil, err
 	}

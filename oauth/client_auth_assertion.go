@@ -73,7 +73,8 @@ func unverified(token string) (claims assertionClaims, err error) {
 	return claims, jose.Decode(content, &claims)
 }
 
-func triedSecretJWT(given Credentials) (string, bool, *Error)  { return triedAssertion(given, true) }
+func triedSecretJWT(given Credentials) (string, bool, *Error) { return triedAssertion(given, true) }
+
 func triedPrivateJWT(given Credentials) (string, bool, *Error) { return triedAssertion(given, false) }
 
 // assertionTypes: RFC 7523 names none; the last is of its revision. Our other

@@ -24,7 +24,8 @@ const (
 	maxDocuments    = 1000
 	documentLife    = time.Hour
 	documentMinLife = time.Minute
-	documentsPerMin = 30 // fetches for one host
+	documentsPerMin = 30              // fetches for one host
+	logoPatience    = 2 * time.Second // somebody is waiting at a browser
 )
 
 // documents are the ones that were fetched lately.
@@ -73,8 +74,14 @@ func (s *Server) keepDocument(ctx context.Context, c *Client) (*Client, error) {
 	if c.Source != SourceDocument {
 		return c, nil
 	}
-	if row, err := s.Store.Client(ctx, c.ID); err == nil && !c.changed && row.Epoch == c.Epoch {
+	row, err := s.Store.Client(ctx, c.ID)
+	if err == nil && !c.changed && row.Epoch == c.Epoch {
 		return c, nil
+	}
+	if errors.Is(err, ErrNotFound) {
+		quick, cancel := context.WithTimeout(ctx, logoPatience)
+		defer cancel()
+		c.LogoID = s.fetchLogo(quick, c)
 	}
 	kept, err := s.Store.KeepDocument(ctx, c, c.changed)
 	if errors.Is(err, ErrEnded) {

@@ -149,6 +149,7 @@ func (p Profile) Duties() []string {
 			"PKCE may be left out by an app that authenticates; the token request must then repeat redirect_uri.",
 			"The secret may be sent in the Authorization header or in the body.",
 		}
+	case ProfileOAuth21:
 	}
 	return []string{
 		"Use PKCE with S256 for every request.",

@@ -132,6 +132,9 @@ func fillDefaults(c *Client) {
 	}
 	if c.AuthMethod == "" {
 		c.AuthMethod = AuthBasic
+		if c.Profile == ProfileFAPI2 && (len(c.JWKS) > 0 || c.JWKSURI != "") {
+			c.AuthMethod = AuthPrivateJWT
+		}
 		if c.Type == TypeSPA || c.Type == TypeNative {
 			c.AuthMethod = AuthNone
 		}

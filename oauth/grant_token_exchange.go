@@ -9,7 +9,7 @@ import (
 
 // The token types of RFC 8693 §3 that are known here.
 const (
-	tokenTypeAccess = "urn:ietf:params:oauth:token-type:access_token"
+	tokenTypeAccess = "urn:ietf:params:oauth:token-type:access_token" //nolint:gosec // a name
 	tokenTypeJWT    = "urn:ietf:params:oauth:token-type:jwt"
 )
 

@@ -62,6 +62,7 @@ func (s *Server) Register(ctx context.Context, call RegistrationCall) (*Registra
 	}
 	token := registrationPrefix + secret.New().Reveal()
 	c.Source, c.TokenHash, c.CreatedAt = SourceRegistered, secret.Hash(token), s.Now()
+	c.LogoID = s.fetchLogo(ctx, c)
 	err = s.Store.RegisterClient(ctx, c, maxUnusedClients)
 	if errors.Is(err, ErrConflict) {
 		return nil, tooMany("clients that registered and were never used").because(err)
@@ -98,6 +99,29 @@ func (s *Server) mayRegister(ctx context.Context, call RegistrationCall) error {
 		return invalidToken("the initial access token is unknown, used up or expired").because(err)
 	}
 	return err
+}
+
+// maxLogo is how many bytes a logo may have: CONTRACT §4, decision 15.
+const maxLogo = 1 << 20
+
+// fetchLogo takes a picture once, when a client registers, so that no page ever
+// loads what somebody else serves. A picture that can't be had is no reason to
+// refuse a client.
+func (s *Server) fetchLogo(ctx context.Context, c *Client) string {
+	if c.LogoURI == "" || s.Outbound == nil || s.Logo == nil {
+		return ""
+	}
+	picture, err := s.Outbound.Get(ctx, c.LogoURI, maxLogo, "image/png", "image/jpeg", "image/gif", "image/webp")
+	if err != nil {
+		s.Log.InfoContext(ctx, "logo not fetched", "client", c.ID, "error", err.Error())
+		return ""
+	}
+	id, err := s.Logo(ctx, c.ID, picture.Body)
+	if err != nil {
+		s.Log.InfoContext(ctx, "logo not kept", "client", c.ID, "error", err.Error())
+		return ""
+	}
+	return id
 }
 
 // NewInitialToken makes an initial access token and the row that knows it.
@@ -306,6 +330,9 @@ func (s *Server) UpdateRegistration(ctx context.Context, call RegistrationCall) 
 		return nil, err
 	}
 	c.CopyStanding(old)
+	if c.LogoURI != old.LogoURI {
+		c.LogoID = s.fetchLogo(ctx, c)
+	}
 	ends := MustEnd(old, c)
 	password := ""
 	if c.usesSecret() && (!old.usesSecret() || c.AuthMethod == AuthSecretJWT && old.SecretKey == "") {

@@ -82,10 +82,10 @@ func (s *Server) verifyRequestObject(ctx context.Context, c *Client, text string
 	switch {
 	case strings.Count(text, ".") == 2 && strings.HasSuffix(text, "."): // alg none
 		return nil, newError(CodeRequestNotSupported, "unsigned request objects are not supported").about("request")
-	case err != nil:
-		return nil, invalidRequestObject("the request object is no signed JWT").because(err)
 	case len(c.keys) == 0 && c.JWKSURI == "":
 		return nil, newError(CodeRequestNotSupported, "this app registered no keys to verify a request object with").about("request")
+	case err != nil:
+		return nil, invalidRequestObject("the request object is no signed JWT").because(err)
 	}
 	keys, err := s.clientKeys(ctx, c, text)
 	if err != nil {

@@ -26,6 +26,10 @@ type Server struct {
 	Outbound  Outbound  // nil: nothing is fetched and no app is told of a logout
 	Directory Directory // nil: the JWT bearer grant knows nobody
 
+	// Logo keeps a picture as a client's logo and returns its id; nil: logo_uri
+	// is not fetched.
+	Logo func(ctx context.Context, clientID string, picture []byte) (id string, err error)
+
 	Steps   []Step
 	Grants  map[string]Grant
 	Methods []ClientAuth

@@ -194,7 +194,7 @@ type LogoutDelivery struct {
 type Revocation struct {
 	Authorization string    // every token whose jti begins with it and a dot
 	Token         string    // the token with this jti
-	ClientID      string    // the client's own tokens, issued before At
+	ClientID      string    // the client's own tokens, issued until At
 	At            time.Time // when it was revoked
 }
 
