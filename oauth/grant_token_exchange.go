@@ -10,7 +10,7 @@ import (
 // The token types of RFC 8693 §3 that are known here.
 const (
 	tokenTypeAccess = "urn:ietf:params:oauth:token-type:access_token" //nolint:gosec // a name
-	tokenTypeJWT    = "urn:ietf:params:oauth:token-type:jwt"
+	tokenTypeJWT    = "urn:ietf:params:oauth:token-type:jwt"          //nolint:gosec // a name
 )
 
 // redeemExchange: RFC 8693 §2. A client trades a token that it was sent for one

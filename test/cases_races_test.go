@@ -75,12 +75,15 @@ func (c *cluster) call(path, basic string, form url.Values) *harness.Answer {
 	return c.at(i%len(c.clients), path, basic, form)
 }
 
-func (c *cluster) at(node int, path, basic string, form url.Values) *harness.Answer {
+func (c *cluster) at(node int, path, basic string, form url.Values, headers ...string) *harness.Answer {
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, c.URL+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		return &harness.Answer{Body: err.Error()}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Add(headers[i], headers[i+1])
+	}
 	if id, password, ok := strings.Cut(basic, ":"); ok {
 		req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(password))
 	}
