@@ -3,6 +3,7 @@ package oauth
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -163,7 +164,7 @@ func checkSelfSigned(ctx context.Context, s *Server, c *Client, given Credential
 		}
 	}
 	for _, key := range keys {
-		if equal, ok := key.(interface{ Equal(x any) bool }); ok && equal.Equal(leaf.PublicKey) {
+		if equal, ok := key.(interface{ Equal(x crypto.PublicKey) bool }); ok && equal.Equal(leaf.PublicKey) {
 			return nil
 		}
 	}

@@ -173,8 +173,11 @@ func (s *Server) readDocument(id string, body []byte) (*Client, *Error) {
 	case d.AuthMethod == AuthBasic || d.AuthMethod == AuthPost || d.AuthMethod == AuthSecretJWT:
 		return refuse("asks for authentication by a secret")
 	}
-	m := s.documentMetadata(d.Metadata, id)
-	c, err := newClient(id, m, s.Issuer)
+	err := noGrantLeft(d.Metadata)
+	var c *Client
+	if err == nil {
+		c, err = newClient(id, s.documentMetadata(d.Metadata, id), s.Issuer)
+	}
 	if err != nil {
 		return refuse("is not a good registration: %s", err.Description)
 	}

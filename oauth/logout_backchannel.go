@@ -103,18 +103,11 @@ func (s *Server) frontchannel(c *Client, sessionID string) string {
 // ones go on without the person.
 func (s *Server) deliverNow(ctx context.Context, queue []LogoutDelivery, out *SignedOut, patience time.Duration) {
 	reached := make(chan int, len(queue))
-	slots := make(chan struct{}, logoutWorkers)
-	go func() {
-		for i := range queue {
-			slots <- struct{}{}
-			go func() {
-				defer func() { <-slots }()
-				if s.deliver(context.WithoutCancel(ctx), queue[i]) {
-					reached <- i
-				}
-			}()
+	go s.deliverAll(context.WithoutCancel(ctx), queue, func(i int, ok bool) {
+		if ok {
+			reached <- i
 		}
-	}()
+	})
 	enough := time.NewTimer(patience)
 	defer enough.Stop()
 	for range queue {
@@ -127,6 +120,31 @@ func (s *Server) deliverNow(ctx context.Context, queue []LogoutDelivery, out *Si
 			return
 		}
 	}
+}
+
+// deliverAll tells apps side by side, those of one host one after the other: a
+// slow host keeps nobody else waiting, and none is flooded.
+func (s *Server) deliverAll(ctx context.Context, queue []LogoutDelivery, done func(i int, ok bool)) {
+	byHost := map[string][]int{}
+	for i, d := range queue {
+		host := ""
+		if c, err := s.Store.Client(ctx, d.ClientID); err == nil {
+			host = hostOf(c.BackchannelURI)
+		}
+		byHost[host] = append(byHost[host], i)
+	}
+	var all sync.WaitGroup
+	slots := make(chan struct{}, logoutWorkers)
+	for _, of := range byHost {
+		all.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			for _, i := range of {
+				done(i, s.deliver(ctx, queue[i]))
+			}
+		})
+	}
+	all.Wait()
 }
 
 // deliver tells one app: Back-Channel Logout §2.5. It answers whether the app heard.
@@ -205,11 +223,7 @@ func (s *Server) DeliverLogouts(ctx context.Context) error {
 		if err != nil || len(due) == 0 {
 			return err
 		}
-		var all sync.WaitGroup
-		for _, d := range due {
-			all.Go(func() { s.deliver(ctx, d) })
-		}
-		all.Wait()
+		s.deliverAll(ctx, due, func(int, bool) {})
 	}
 	return ctx.Err()
 }

@@ -49,7 +49,7 @@ func (s *Server) Register(ctx context.Context, call RegistrationCall) (*Registra
 	if err != nil {
 		return nil, err
 	}
-	c, refused := NewClient(secret.NewID(), s.registeredMetadata(m.Metadata), s.Issuer)
+	c, refused := s.strangersClient(secret.NewID(), m.Metadata)
 	if refused != nil {
 		return nil, refused
 	}
@@ -162,6 +162,23 @@ func readRegistration(body []byte) (m sentRegistration, err error) {
 // strangersGrants are those that a client may give itself; the others act
 // without a person and are an operator's to give: RFC 9700 §4.15.
 var strangersGrants = []string{GrantAuthorizationCode, GrantRefreshToken, GrantDeviceCode}
+
+// strangersClient judges what a client says of itself.
+func (s *Server) strangersClient(id string, m Metadata) (*Client, *Error) {
+	if err := noGrantLeft(m); err != nil {
+		return nil, err
+	}
+	return NewClient(id, s.registeredMetadata(m), s.Issuer)
+}
+
+// noGrantLeft: a client that wants only what it can't have is refused, one that
+// wants that besides is told what it got.
+func noGrantLeft(m Metadata) *Error {
+	if len(m.GrantTypes) > 0 && len(intersect(m.GrantTypes, strangersGrants)) == 0 {
+		return invalidMetadata("grant_types", "none of these grant types can be had without the operator")
+	}
+	return nil
+}
 
 // strangersMetadata takes out what only an operator decides.
 func (s *Server) strangersMetadata(m Metadata) Metadata {
@@ -322,7 +339,7 @@ func (s *Server) UpdateRegistration(ctx context.Context, call RegistrationCall) 
 	case m.Secret != nil && !secret.Matches(*m.Secret, old.SecretHash):
 		return nil, invalidMetadata("client_secret", "client_secret is not the client's; a new one can't be chosen")
 	}
-	c, refused := NewClient(old.ID, s.registeredMetadata(m.Metadata), s.Issuer)
+	c, refused := s.strangersClient(old.ID, m.Metadata)
 	if refused != nil {
 		return nil, refused
 	}

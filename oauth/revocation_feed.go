@@ -27,6 +27,7 @@ type RevocationEntry struct {
 	Token         string `json:"token,omitempty"`
 	ClientID      string `json:"client_id,omitempty"`
 	At            int64  `json:"at"`
+	Narrowed      bool   `json:"narrowed,omitempty"` // of Authorization: only tokens issued until At
 }
 
 // RevocationFeed is an answer of the feed.
@@ -92,7 +93,7 @@ func (s *Server) feedAnswer(entries []Revocation, since time.Time) *RevocationFe
 			continue
 		}
 		answer.Entries = append(answer.Entries, RevocationEntry{
-			Authorization: e.Authorization, Token: e.Token, ClientID: e.ClientID, At: e.At.Unix(),
+			Authorization: e.Authorization, Token: e.Token, ClientID: e.ClientID, At: e.At.Unix(), Narrowed: e.Narrowed,
 		})
 	}
 	return answer
@@ -104,7 +105,7 @@ func (s *Server) feedAnswer(entries []Revocation, since time.Time) *RevocationFe
 func cursorOf(entries []Revocation) string {
 	h := sha256.New()
 	for _, e := range entries {
-		fmt.Fprintf(h, "%d\x00%s\x00%s\x00%s\n", e.At.Unix(), e.Authorization, e.Token, e.ClientID)
+		fmt.Fprintf(h, "%d\x00%s\x00%s\x00%s\x00%t\n", e.At.Unix(), e.Authorization, e.Token, e.ClientID, e.Narrowed)
 	}
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:12])
 }

@@ -196,6 +196,7 @@ type Revocation struct {
 	Token         string    // the token with this jti
 	ClientID      string    // the client's own tokens, issued until At
 	At            time.Time // when it was revoked
+	Narrowed      bool      // only tokens issued until At: a scope was taken back and the authorization lives on
 }
 
 // Once is a proof that works one time, such as a DPoP proof.

@@ -50,3 +50,39 @@ func ExampleAPI_Check() {
 		log.Fatal(err)
 	}
 }
+
+// A payment needs two factors, shown within the last five minutes.
+func ExampleAPI_RequireAuth() {
+	api := resource.New(resource.Config{Issuer: "https://example.com", Audience: "https://api.example.com"})
+	pay := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "paid") })
+
+	step := resource.StepUp{ACR: []string{"2"}, MaxAge: 5 * time.Minute}
+	http.Handle("POST /payments", api.RequireAuth(step, "payments")(pay))
+}
+
+// An API on many nodes behind a proxy: sender-constrained tokens (DPoP), and
+// revoked ones refused at once.
+func ExampleAPI_Close() {
+	api := resource.New(resource.Config{
+		Issuer:   "https://example.com",
+		Audience: "https://api.example.com",
+
+		// What clients write before the path, which DPoP proofs name:
+		BaseURL: "https://api.example.com",
+		// One memory of used proofs for all nodes:
+		Replay: redis{},
+
+		// A client with the scope revocations:read:
+		ClientID:     "notes-api",
+		ClientSecret: "from the environment",
+		Revocations:  true,
+		OnStale:      resource.StaleRefuse,
+	})
+	defer api.Close()
+}
+
+// redis stands for a database that all nodes share.
+type redis struct{}
+
+// UseOnce would be SET id 1 NX EXAT until.
+func (redis) UseOnce(context.Context, string, time.Time) (bool, error) { return true, nil }

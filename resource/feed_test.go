@@ -19,7 +19,7 @@ func inBubble(t *testing.T, s *authServer, test func(t *testing.T, api *resource
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		log := &buffer{}
-		s.feed.now = time.Now
+		s.feed.now, s.feed.news = time.Now, make(chan struct{}) // a channel of the bubble
 		c := resource.Config{
 			Issuer: s.URL, Audience: audience, HTTPClient: &http.Client{Transport: direct{s}}, Log: slog.New(slog.NewTextHandler(log, nil)),
 		}
@@ -71,9 +71,10 @@ func TestFeedRevokes(t *testing.T) {
 		const authorization = "0123456789abcdefghijklmnop"
 		tokens := map[string]string{
 			"its own": s.now(t, "jti", "j1"), "authorization": s.now(t, "jti", authorization+".1"), "client": s.now(t, "jti", "j2", "client_id", "c2"),
-			"another": s.now(t, "jti", "j3"), "alike": s.now(t, "jti", authorization+"x.1"), "authorization as jti": s.now(t, "jti", authorization),
+			"another": s.now(t, "jti", "j3"), "alike": s.now(t, "jti", authorization+"x.1"), "narrowed": s.now(t, "jti", "narrowed.1"), "authorization as jti": s.now(t, "jti", authorization),
 			"j1 as authorization": s.now(t, "jti", "j1.1"),
 		}
+		undated := s.grant("at_2", map[string]any{"jti": "j9", "client_id": "c2", "exp": nil, "iat": nil})
 		opaque := s.grant("at_1", map[string]any{"jti": authorization + ".2", "exp": nil, "iat": nil})
 		for name, token := range tokens {
 			if got := bearer(api, token); got != "200" {
@@ -84,12 +85,15 @@ func TestFeedRevokes(t *testing.T) {
 			t.Errorf("opaque: %s", got)
 		}
 		after(10 * time.Second) // in the middle of a long poll
+		s.feed.change(func() {
+			s.feed.entries = append(s.feed.entries, map[string]any{"authorization": "narrowed", "narrowed": true, "at": time.Now().Unix()})
+		})
 		s.feed.revoke("token", "j1", time.Now())
 		s.feed.revoke("authorization", authorization, time.Now())
 		s.feed.revoke("client_id", "c2", time.Now())
 		s.feed.revoke("something_new", "c1", time.Now())
 		after(time.Second)
-		revoked := map[string]bool{"its own": true, "authorization": true, "client": true}
+		revoked := map[string]bool{"its own": true, "authorization": true, "client": true, "narrowed": true}
 		for name, token := range tokens {
 			if got := bearer(api, token); (got == "401 invalid_token") != revoked[name] {
 				t.Errorf("%s, revoked: %s", name, got)
@@ -101,8 +105,14 @@ func TestFeedRevokes(t *testing.T) {
 		if got := bearer(api, opaque); got != "401 invalid_token" {
 			t.Errorf("opaque: %s", got)
 		}
+		if got := bearer(api, undated); got != "200" { // the server has just been asked
+			t.Errorf("opaque, of that client, and of no date: %s", got)
+		}
 		if got := bearer(api, s.now(t, "jti", "j4", "client_id", "c2")); got != "200" {
 			t.Errorf("the client's next: %s", got)
+		}
+		if got := bearer(api, s.now(t, "jti", "narrowed.2")); got != "200" {
+			t.Errorf("the narrowed authorization's next: %s", got)
 		}
 	})
 }

@@ -511,6 +511,11 @@ func TestBadConfig(t *testing.T) {
 		"alg":              func(c *resource.Config) { c.Algs = []string{"HS256"} },
 		"none":             func(c *resource.Config) { c.Algs = []string{"none"} },
 		"localhost.evil":   func(c *resource.Config) { c.Issuer = "http://localhost.example.com" },
+		"feed alone":       func(c *resource.Config) { c.Revocations = true },
+		"short nonce key":  func(c *resource.Config) { c.DPoPNonces, c.DPoPNonceKey = true, []byte("short") },
+		"BaseURL http":     func(c *resource.Config) { c.BaseURL = "http://api.example.com" },
+		"BaseURL query":    func(c *resource.Config) { c.BaseURL = "https://api.example.com/?a" },
+		"BaseURL relative": func(c *resource.Config) { c.BaseURL = "api.example.com" },
 		"loopback at user": func(c *resource.Config) { c.Issuer = "http://localhost@example.com" },
 	} {
 		c := good

@@ -22,12 +22,24 @@ type revocation struct {
 	Token         string           `json:"token"`         // the one with this jti
 	ClientID      string           `json:"client_id"`     // all tokens made until then
 	At            jose.NumericDate `json:"at"`
+	// Narrowed: the authorization lives on with fewer scopes, and only its tokens
+	// made until then are refused.
+	Narrowed bool `json:"narrowed"`
+}
+
+func (e revocation) names() []revokedName {
+	authorization := revokedAuthorization
+	if e.Narrowed {
+		authorization = narrowedAuthorization
+	}
+	return []revokedName{{authorization, e.Authorization}, {revokedToken, e.Token}, {revokedClient, e.ClientID}}
 }
 
 type revokedThing int
 
 const (
 	revokedAuthorization revokedThing = iota
+	narrowedAuthorization
 	revokedToken
 	revokedClient
 )
@@ -60,8 +72,8 @@ func (r *revocations) add(entries []revocation) (news int) {
 	defer r.mu.Unlock()
 	r.prune()
 	for _, e := range entries {
-		for thing, name := range []string{revokedAuthorization: e.Authorization, revokedToken: e.Token, revokedClient: e.ClientID} {
-			if name != "" && r.keep(revokedName{revokedThing(thing), name}, int64(e.At)) {
+		for _, what := range e.names() {
+			if what.name != "" && r.keep(what, int64(e.At)) {
 				news++
 			}
 		}
@@ -114,12 +126,18 @@ func (r *revocations) covers(c *claims) bool {
 	authorization, _, hangs := strings.Cut(c.ID, ".")
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if _, ok := r.at[revokedName{revokedToken, c.ID}]; ok {
+	if !hangs {
+		authorization = ""
+	}
+	if r.has(revokedToken, c.ID) || r.has(revokedAuthorization, authorization) {
 		return true
 	}
-	if _, ok := r.at[revokedName{revokedAuthorization, authorization}]; ok && hangs {
-		return true
-	}
-	at, ok := r.at[revokedName{revokedClient, c.ClientID}]
-	return ok && c.IssuedAt != 0 && int64(c.IssuedAt) <= at
+	// A token that doesn't say when it was made comes from introspection, which knows.
+	until := max(r.at[revokedName{revokedClient, c.ClientID}], r.at[revokedName{narrowedAuthorization, authorization}])
+	return c.IssuedAt != 0 && int64(c.IssuedAt) <= until
+}
+
+func (r *revocations) has(thing revokedThing, name string) bool {
+	_, ok := r.at[revokedName{thing, name}]
+	return ok
 }

@@ -240,6 +240,9 @@ func TestCase158NoConnection(t *testing.T) {
 	if n := heard.Load(); n != 0 {
 		t.Errorf("%d connections", n)
 	}
+	if c.http.Transport.(*http.Transport).Proxy != nil { // the environment is read once a process
+		t.Error("a proxy may be asked")
+	}
 }
 
 // Case 166: a name that is public when looked at, and private when used.

@@ -39,22 +39,25 @@ func (s *Store) tell(c conn, kind, subject, name string) error {
 // revocationsSQL spells out what ended with a user, a session or a consent:
 // those of its authorizations that are dead now, since others may have been
 // made after it. Two readings without news are equal to the last entry.
-const revocationsSQL = `SELECT revocations.at, authorizations.id, '', '' FROM revocations
+const revocationsSQL = `SELECT revocations.at, authorizations.id, '', '', 0 FROM revocations
 	JOIN authorizations ON authorizations.subject = revocations.subject
 	WHERE ` + mayHaveToken + ` AND revocations.at >= $2 AND revocations.subject <> ''
 	AND (revocations.kind = 'user'
 		OR (revocations.kind = 'session' AND authorizations.session_id = revocations.name)
 		OR (revocations.kind = 'consent' AND authorizations.client_id = revocations.name))
 	AND NOT ` + live + `
-	UNION ALL SELECT at, name, '', '' FROM revocations WHERE at >= $2 AND kind IN ('authorization', 'narrowed')
-	UNION ALL SELECT revoked_at, '', token_id, '' FROM revoked WHERE revoked_at >= $2
-	UNION ALL SELECT at, '', '', name FROM revocations WHERE at >= $2 AND kind = 'client'
-	ORDER BY 1, 2, 3, 4`
+	UNION ALL SELECT at, name, '', '', CASE WHEN kind = 'narrowed' THEN 1 ELSE 0 END FROM revocations
+		WHERE at >= $2 AND kind IN ('authorization', 'narrowed')
+	UNION ALL SELECT revoked_at, '', token_id, '', 0 FROM revoked WHERE revoked_at >= $2
+	UNION ALL SELECT at, '', '', name, 0 FROM revocations WHERE at >= $2 AND kind = 'client'
+	ORDER BY 1, 2, 3, 4, 5`
 
 // Revocations implements oauth.Store. An entry may come more than once.
 func (s *Store) Revocations(ctx context.Context, since time.Time) ([]oauth.Revocation, error) {
 	found, err := all(s.read(ctx), func(r scanner) (v oauth.Revocation, err error) {
-		err = r.Scan(intoTime(&v.At), &v.Authorization, &v.Token, &v.ClientID)
+		var narrowed int64
+		err = r.Scan(intoTime(&v.At), &v.Authorization, &v.Token, &v.ClientID, &narrowed)
+		v.Narrowed = narrowed == 1
 		return v, err
 	}, revocationsSQL, unix(s.now().Add(-s.keepRevocations)), unix(since))
 	return found, s.mapped(ctx, err)
