@@ -127,6 +127,9 @@ func LoadClient(c *Client, issuer string) *Client {
 }
 
 func fillDefaults(c *Client) {
+	if string(c.JWKS) == "null" {
+		c.JWKS = nil
+	}
 	if c.Type == "" {
 		c.Type = defaultType(c)
 	}
