@@ -25,15 +25,15 @@ import (
 	"github.com/valetkey/valetkey/test/harness"
 )
 
-// authority signs client certificates.
-type authority struct {
+// caseAuthority signs client certificates.
+type caseAuthority struct {
 	key  *ecdsa.PrivateKey
 	cert *x509.Certificate
 }
 
-func newAuthority(t *testing.T) *authority {
+func newAuthority(t *testing.T) *caseAuthority {
 	t.Helper()
-	a := &authority{key: p256(t)}
+	a := &caseAuthority{key: p256(t)}
 	a.cert = signed(t, &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Client CA"}, IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
@@ -67,7 +67,7 @@ func signed(t *testing.T, template, parent *x509.Certificate, public crypto.Publ
 }
 
 // issue signs a client's certificate as change wants it.
-func (a *authority) issue(t *testing.T, change func(*x509.Certificate)) *tls.Certificate {
+func (a *caseAuthority) issue(t *testing.T, change func(*x509.Certificate)) *tls.Certificate {
 	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "client.example", Organization: []string{"Acme, Inc."}, Country: []string{"DE"}},
@@ -84,7 +84,7 @@ func (a *authority) issue(t *testing.T, change func(*x509.Certificate)) *tls.Cer
 // mtlsBed is a server with a listener that asks for client certificates.
 type mtlsBed struct {
 	*harness.Server
-	ca    *authority
+	ca    *caseAuthority
 	url   string
 	roots *x509.CertPool
 }

@@ -54,15 +54,27 @@ func (d *demoCmd) Run(ctx context.Context, s *Settings, c console) error {
 	if err != nil {
 		return errors.Join(err, srv.Close())
 	}
+	api, err := srv.Admin().CreateClient(ctx, valetkey.NewClient{ID: demoAPI, Metadata: oauth.Metadata{
+		Name: "O-stock Organization API", Type: oauth.TypeService,
+	}})
+	if err != nil {
+		return errors.Join(err, srv.Close())
+	}
 	err = d.serve(ctx, parts, srv, func() error {
 		fmt.Fprintf(c.out, demoWords, time.Since(started).Round(time.Millisecond), appURL, issuer, apiURL, issuer)
 		for _, u := range demoUsers {
 			fmt.Fprintf(c.out, "  %-6s  password: %s\n", u.Username, u.Password)
 		}
 		return nil
-	}, appURL, apiURL, issuer, client, clock)
+	}, appURL, issuer, client, resource.Config{
+		Issuer: issuer, Audience: apiURL, BaseURL: apiURL, ClientID: api.ID, ClientSecret: api.Secret, Revocations: true, Now: clock.Now,
+	}, clock)
 	return errors.Join(err, srv.Close())
 }
+
+// demoAPI is the client that speaks for the API: it reads which tokens were
+// revoked.
+const demoAPI = "organization-api"
 
 const demoWords = `Valet Key demo, ready after %s; nothing is kept on disk.
 
@@ -100,7 +112,10 @@ func (d *demoCmd) config(s *Settings, c console, issuer, apiURL string, clock *d
 	return valetkey.Config{
 		Issuer: issuer, Name: "O-stock", Signup: true, Now: clock.Now, Log: quiet, Templates: s.Templates,
 		ThrottleOff: s.Throttle == "off",
-		Resources:   []oauth.Resource{{URL: apiURL, Name: "O-stock Organization API"}},
+		Resources:   []oauth.Resource{{URL: apiURL, Name: "O-stock Organization API", Client: demoAPI}},
+		// Nothing here is anybody's, so programs may register themselves and have
+		// their documents on this machine.
+		Registration: oauth.RegistrationOpen, FetchAllowLoopback: true,
 		Scopes: []oauth.Scope{
 			{Name: demo.ScopeRead, Title: "See your organizations", Description: "Their names, cities and how many positions they hold.", Resource: apiURL},
 			{Name: "organizations:write", Title: "Change your organizations", Optional: true, Resource: apiURL},
@@ -125,7 +140,7 @@ func plantDemo(ctx context.Context, srv *valetkey.Server, appURL string) (valetk
 
 // serve runs the three until ctx is done. The app finds the server by its
 // discovery document, so the server answers first.
-func (d *demoCmd) serve(ctx context.Context, p demoParts, srv http.Handler, ready func() error, appURL, apiURL, issuer string, client valetkey.Client, clock *demo.Clock) error {
+func (d *demoCmd) serve(ctx context.Context, p demoParts, srv http.Handler, ready func() error, appURL, issuer string, client valetkey.Client, protect resource.Config, clock *demo.Clock) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var running sync.WaitGroup
@@ -140,12 +155,14 @@ func (d *demoCmd) serve(ctx context.Context, p demoParts, srv http.Handler, read
 		})
 	}
 	run(srv, p.server)
-	app, err := demo.NewApp(ctx, appURL, apiURL, issuer, client.ID, client.Secret, clock)
+	app, err := demo.NewApp(ctx, appURL, protect.Audience, issuer, client.ID, client.Secret, clock)
 	if err != nil {
 		return err
 	}
 	run(app.Handler(), p.app)
-	run(demo.NewAPI(resource.New(resource.Config{Issuer: issuer, Audience: apiURL, Now: clock.Now})), p.api)
+	api := resource.New(protect)
+	defer api.Close()
+	run(demo.NewAPI(api), p.api)
 	if err := ready(); err != nil {
 		return err
 	}
