@@ -87,6 +87,26 @@ func (s *Server) start(oneOff bool) {
 	s.running.Go(func() { s.store.Run(ctx) })
 	s.running.Go(func() { s.keys.Run(ctx) })
 	s.running.Go(func() { s.oauth.Run(ctx) })
+	s.running.Go(func() { s.reseal(ctx) })
+}
+
+// reseal brings what is kept sealed in rows under the master key that seals
+// now, so that an old one can be taken out.
+func (s *Server) reseal(ctx context.Context) {
+	for after := ""; ; {
+		page, err := s.store.ListClients(ctx, nil, after, 500)
+		if err != nil || len(page) == 0 {
+			return
+		}
+		for _, old := range page {
+			c := *old
+			if changed, err := s.oauth.ResealSecret(&c); err != nil || !changed {
+				continue
+			}
+			_ = s.store.SetClientSecret(ctx, c.ID, c.SecretHash, c.SecretPHC, c.SecretKey) // at the next start again
+		}
+		after = page[len(page)-1].ID
+	}
 }
 
 // ServeHTTP answers every path of the server.

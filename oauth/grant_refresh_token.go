@@ -81,7 +81,8 @@ func (s *Server) renewInPlace(ctx context.Context, call *TokenCall, token refres
 			return nil, err
 		}
 	}
-	is.refresh = call.Request.Get("refresh_token")
+	// The same token; only its tag is new once another master key seals.
+	is.refresh = s.sealRefresh(token, call.Client.ID)
 	s.notify(ctx, Event{Kind: EventRefreshed, ClientID: auth.ClientID, Subject: auth.Subject, Session: auth.SessionID, Scopes: is.scopes, GrantType: GrantRefreshToken})
 	return s.tokens(ctx, is)
 }

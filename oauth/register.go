@@ -276,6 +276,20 @@ func (s *Server) SetSecret(c *Client, password string) error {
 	return nil
 }
 
+// ResealSecret seals a client's secret under the master key that seals now;
+// false when it is already, or there is none.
+func (s *Server) ResealSecret(c *Client) (bool, error) {
+	if c.SecretKey == "" || !s.boxes.secret.Outdated(c.SecretKey) {
+		return false, nil
+	}
+	password, err := s.boxes.secret.Open(c.SecretKey, []byte(c.ID))
+	if err != nil {
+		return false, err
+	}
+	c.SecretKey = s.boxes.secret.Seal(password, []byte(c.ID))
+	return true, nil
+}
+
 // usesSecret says whether the client authenticates by a secret.
 func (c *Client) usesSecret() bool {
 	return c.AuthMethod == AuthBasic || c.AuthMethod == AuthPost || c.AuthMethod == AuthSecretJWT

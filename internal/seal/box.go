@@ -96,6 +96,13 @@ func (b *Box) Open(envelope string, bind []byte) ([]byte, error) {
 	return nil, ErrSealed
 }
 
+// Outdated says whether an envelope was sealed by another key than the first,
+// and so should be sealed anew before that key goes.
+func (b *Box) Outdated(envelope string) bool {
+	raw, err := decode(strings.TrimPrefix(envelope, b.prefix))
+	return err != nil || len(raw) < idSize || [idSize]byte(raw) != b.keys[0].id
+}
+
 // aad is kind ‖ 0x00 ‖ bind. A kind has no 0x00, so no two pairs are alike.
 func (b *Box) aad(bind []byte) []byte {
 	if len(bind) == 0 {
