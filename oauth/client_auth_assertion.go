@@ -22,6 +22,11 @@ const (
 // assertionAlgs are accepted unless the client registered one.
 var assertionAlgs = []jose.Alg{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA}
 
+// ed25519Name: RFC 9864 §2.2, the new name of EdDSA with the curve that we know.
+// It is accepted wherever EdDSA is; we sign under the old name, which everybody
+// knows.
+const ed25519Name = "Ed25519"
+
 // strongAlgs: FAPI 2.0 Security Profile §5.4.1.
 var strongAlgs = []jose.Alg{jose.PS256, jose.ES256, jose.EdDSA}
 

@@ -130,6 +130,11 @@ func fillDefaults(c *Client) {
 	if string(c.JWKS) == "null" {
 		c.JWKS = nil
 	}
+	for _, alg := range []*string{&c.AuthAlg, &c.RequestAlg} {
+		if *alg == ed25519Name {
+			*alg = string(jose.EdDSA)
+		}
+	}
 	if c.Type == "" {
 		c.Type = defaultType(c)
 	}

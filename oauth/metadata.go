@@ -94,7 +94,8 @@ func (s *Server) Metadata(ctx context.Context) (*ServerMetadata, error) {
 			secrets = append(secrets, m.Name)
 		}
 	}
-	authAlgs := append(slices.Clone(idTokenAlgs), string(hs256))
+	theirs := append(slices.Clone(idTokenAlgs), ed25519Name)
+	authAlgs := append(slices.Clone(theirs), string(hs256))
 	document := &ServerMetadata{
 		Issuer:                s.Issuer,
 		AuthorizationEndpoint: s.Issuer + PathAuthorize, TokenEndpoint: s.Issuer + PathToken, UserInfoEndpoint: s.Issuer + PathUserInfo,
@@ -109,7 +110,7 @@ func (s *Server) Metadata(ctx context.Context) (*ServerMetadata, error) {
 
 		PushedEndpoint: s.Issuer + PathPushed, DeviceEndpoint: s.Issuer + PathDeviceAuthorization,
 		TokenAuthAlgs: authAlgs, IntrospectionAuthAlgs: authAlgs, RevocationAuthAlgs: authAlgs,
-		RequestAlgs: idTokenAlgs, ResponseAlgs: idTokenAlgs, UserInfoAlgs: idTokenAlgs, IntrospectionAlgs: idTokenAlgs, DPoPAlgs: idTokenAlgs,
+		RequestAlgs: theirs, ResponseAlgs: idTokenAlgs, UserInfoAlgs: idTokenAlgs, IntrospectionAlgs: idTokenAlgs, DPoPAlgs: theirs,
 		RequireRegisteredURI: true, CertificateBound: s.takesCertificates(), MTLS: s.aliases(),
 		Backchannel: s.Outbound != nil, BackchannelSession: s.Outbound != nil, Frontchannel: true, FrontchannelSession: true,
 		ClientDocuments: s.takesDocuments(), ProtectedResources: slices.Sorted(maps.Keys(catalog.Resources)),

@@ -142,7 +142,7 @@ func TestDPoPChallenges(t *testing.T) {
 		r    *http.Request
 		want string
 	}{
-		"nothing":   {httptest.NewRequest(http.MethodGet, "/", nil), `Bearer resource_metadata="https://m" | DPoP algs="ES256 EdDSA PS256 RS256", resource_metadata="https://m"`},
+		"nothing":   {httptest.NewRequest(http.MethodGet, "/", nil), `Bearer scope="notes:read", resource_metadata="https://m" | DPoP algs="ES256 EdDSA PS256 RS256", resource_metadata="https://m"`},
 		"malformed": {notes("DPoP", "a b"), `DPoP error="invalid_request", error_description="what follows DPoP is not an access token", resource_metadata="https://m", algs="ES256 EdDSA PS256 RS256"`},
 		"no proof":  {notes("DPoP", token), `DPoP error="invalid_dpop_proof", error_description="one DPoP header with a valid proof is needed", resource_metadata="https://m", algs="ES256 EdDSA PS256 RS256"`},
 		"scope":     {notes("DPoP", token, h.proof(token)), `DPoP error="insufficient_scope", error_description="the access token lacks a scope", scope="notes:read", resource_metadata="https://m", algs="ES256 EdDSA PS256 RS256"`},

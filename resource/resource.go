@@ -115,16 +115,19 @@ func (a *API) Check(ctx context.Context) error {
 // Require lets requests through whose token is good and has all of these
 // scopes. Others are answered as RFC 6750 §3 says.
 func (a *API) Require(scopes ...string) func(http.Handler) http.Handler {
-	return a.require(func(t *Token) error { return t.permits(scopes) })
+	return a.require(scopes, func(t *Token) error { return t.permits(scopes) })
 }
 
-func (a *API) require(permits func(*Token) error) func(http.Handler) http.Handler {
+func (a *API) require(scopes []string, permits func(*Token) error) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			by, err := a.authenticate(r)
 			a.offerNonce(w.Header(), by)
 			if err == nil {
 				err = permits(by.token)
+			}
+			if errors.Is(err, errNoToken) { // whoever comes without one learns what to ask for: RFC 6750 §3
+				err = &refusal{status: errNoToken.status, description: errNoToken.description, scopes: scopes}
 			}
 			if err != nil {
 				a.refuse(w, r, by.scheme, err)

@@ -444,11 +444,11 @@ func Test117Challenges(t *testing.T) {
 		header     string
 		want, body string
 	}{
-		{plain, "", `Bearer`, `{"error_description":"an access token is needed"}`},
-		{plain, "Basic YTpi", `Bearer`, `{"error_description":"an access token is needed"}`},
+		{plain, "", `Bearer scope="notes:read notes:write"`, `{"error_description":"an access token is needed"}`},
+		{plain, "Basic YTpi", `Bearer scope="notes:read notes:write"`, `{"error_description":"an access token is needed"}`},
 		{plain, expired, `Bearer error="invalid_token", error_description="the access token has expired"`, `{"error":"invalid_token","error_description":"the access token has expired"}`},
 		{plain, poor, `Bearer error="insufficient_scope", error_description="the access token lacks a scope", scope="notes:read notes:write"`, `{"error":"insufficient_scope","error_description":"the access token lacks a scope"}`},
-		{telling, "", `Bearer resource_metadata="` + where + `"`, `{"error_description":"an access token is needed"}`},
+		{telling, "", `Bearer scope="notes:read notes:write", resource_metadata="` + where + `"`, `{"error_description":"an access token is needed"}`},
 		{telling, expired, `Bearer error="invalid_token", error_description="the access token has expired", resource_metadata="` + where + `"`, `{"error":"invalid_token","error_description":"the access token has expired"}`},
 	}
 	for _, tt := range tests {

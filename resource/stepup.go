@@ -19,7 +19,7 @@ type StepUp struct {
 // payment, a change of password. Whose sign-in doesn't do is told by which
 // acr_values and max_age to ask the authorization server (RFC 9470 §3).
 func (a *API) RequireAuth(step StepUp, scopes ...string) func(http.Handler) http.Handler {
-	return a.require(func(t *Token) error {
+	return a.require(scopes, func(t *Token) error {
 		if err := t.permits(scopes); err != nil {
 			return err
 		}

@@ -58,7 +58,7 @@ func TestRequireAuth(t *testing.T) {
 	if w := ask(strong, notes("Bearer", s.token(t, map[string]any{"acr": "1"}))); !strings.Contains(w.Body.String(), `"insufficient_user_authentication"`) {
 		t.Errorf("body %s", w.Body)
 	}
-	if w := ask(strong, httptest.NewRequest(http.MethodGet, "/", nil)); w.Header().Get("WWW-Authenticate") != "Bearer" {
+	if w := ask(strong, httptest.NewRequest(http.MethodGet, "/", nil)); w.Header().Get("WWW-Authenticate") != `Bearer scope="notes:write"` {
 		t.Errorf("nothing sent: %v", w.Header())
 	}
 }

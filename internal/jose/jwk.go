@@ -174,6 +174,9 @@ func parseJWK(data []byte) ([]PublicKey, error) {
 	if !j.verifies() || len(j.KID) > maxKID {
 		return nil, nil
 	}
+	if j.Alg == ed25519Name {
+		j.Alg = EdDSA
+	}
 	key, algs := j.material()
 	var keys []PublicKey
 	for _, alg := range algs {

@@ -165,7 +165,7 @@ func Test120AlgConfusion(t *testing.T) {
 			}
 		}
 	}
-	for _, alg := range []string{`"none"`, `"None"`, `""`, `null`, `["RS256"]`, `"RS1"`, `"RS512"`, `"PS256"`, `"ES256"`, `"ES256K"`, `"Ed25519"`} {
+	for _, alg := range []string{`"none"`, `"None"`, `""`, `null`, `["RS256"]`, `"RS1"`, `"RS512"`, `"PS256"`, `"ES256"`, `"ES256K"`, `"Ed448"`} {
 		h := strings.Replace(header(k, ""), `"RS256"`, alg, 1)
 		token := signHeader(t, k, h, `{}`)
 		if got := outcome(token, atJWT, append(jose.Algs(), "none", ""), k.Public()); got != "invalid" {
@@ -517,5 +517,39 @@ func BenchmarkVerify(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// RFC 9864 §2.2: EdDSA by its new name, with a key of that curve and no other.
+func TestEd25519(t *testing.T) {
+	k, err := jose.Generate(jose.EdDSA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := jose.Generate(jose.EdDSA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := func(k *jose.PrivateKey) string {
+		return signHeader(t, k, strings.Replace(header(k, ""), "EdDSA", "Ed25519", 1), `{"a":1}`)
+	}
+	token := named(k)
+	for name, c := range map[string]struct {
+		token string
+		algs  []jose.Alg
+		key   jose.PublicKey
+		want  string
+	}{
+		"good":         {token, []jose.Alg{jose.EdDSA}, k.Public(), "ok"},
+		"not listed":   {token, []jose.Alg{jose.ES256}, k.Public(), "invalid"},
+		"altered":      {token[:len(token)-6] + "AAAAAA", jose.Algs(), k.Public(), "invalid"},
+		"no signature": {token[:strings.LastIndexByte(token, '.')+1], jose.Algs(), k.Public(), "invalid"},
+	} {
+		if got := outcome(c.token, atJWT, c.algs, c.key); got != c.want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if _, _, err := jose.Verify(named(other), atJWT, jose.Algs(), []jose.PublicKey{k.Public()}); err == nil {
+		t.Error("another key's token was taken")
 	}
 }
