@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"encoding/json"
+	"time"
 )
 
 // Introspection is the answer of RFC 7662 §2.2. Inactive is exactly
@@ -82,6 +83,9 @@ func (s *Server) protectedCall(ctx context.Context, given Credentials) (*Client,
 func (s *Server) introspectAccess(ctx context.Context, client *Client, token string) (*Introspection, error) {
 	t, err := s.liveAccessToken(ctx, token)
 	if err != nil {
+		if _, unreadable := s.openAccessToken(ctx, token); unreadable != nil && !s.mayGuess(client) {
+			return nil, tooMany("unknown tokens")
+		}
 		return inactive(err)
 	}
 	catalog, err := s.Store.Catalog(ctx)
@@ -104,6 +108,9 @@ func (s *Server) introspectAccess(ctx context.Context, client *Client, token str
 func (s *Server) introspectRefresh(ctx context.Context, client *Client, token string) (*Introspection, error) {
 	t, ok := s.openRefresh(token, client.ID)
 	if !ok {
+		if !s.mayGuess(client) {
+			return nil, tooMany("unknown tokens")
+		}
 		return &Introspection{}, nil
 	}
 	auth, err := s.Store.Authorization(ctx, t.ID)
@@ -124,6 +131,14 @@ func (s *Server) introspectRefresh(ctx context.Context, client *Client, token st
 		Expires: auth.RefreshUntil.Unix(), IssuedAt: auth.RotatedAt.Unix(), Subject: subject, Issuer: s.Issuer,
 		Audience: []string{s.Issuer},
 	}, nil
+}
+
+// guessesPerMinute is how many tokens that are none of ours a client may ask
+// about: RFC 7662 §4. Tokens of ours, live or not, don't count.
+const guessesPerMinute = 300
+
+func (s *Server) mayGuess(client *Client) bool {
+	return s.limits.allow("introspect\x00"+client.ID, guessesPerMinute, time.Minute, s.Now())
 }
 
 // inactive: RFC 7662 §2.2, whatever is wrong with the token is not told. A
