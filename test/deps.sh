@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks, from Debian's packages
-# and npm. TEST_SKIP=postgres,browser,node leaves parts out.
+# and npm. TEST_SKIP=postgres,browser,node,apache,python leaves parts out.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -15,6 +15,14 @@ if ! skipped browser && ! command -v chromium >/dev/null; then
 fi
 if ! skipped node && ! command -v npm >/dev/null; then
   packages+=(nodejs npm)
+fi
+# Apache itself comes with the module, as a program and not as a service.
+if ! skipped apache && ! [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ]; then
+  packages+=(libapache2-mod-auth-openidc)
+fi
+has_authlib() { "$1" -c 'import authlib, requests' >/dev/null 2>&1; }
+if ! skipped python && ! has_authlib python3 && ! has_authlib /usr/bin/python3; then
+  packages+=(python3 python3-authlib python3-requests)
 fi
 if ! command -v gcc >/dev/null; then
   packages+=(gcc libc6-dev)

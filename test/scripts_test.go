@@ -4,10 +4,14 @@ package test
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -20,7 +24,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/valetkey/valetkey"
+	"github.com/valetkey/valetkey/internal/jose"
 	"github.com/valetkey/valetkey/internal/testkit"
+	"github.com/valetkey/valetkey/oauth"
 	"github.com/valetkey/valetkey/test/harness"
 )
 
@@ -47,7 +54,17 @@ type conversation struct {
 	browser map[string]*harness.Browser
 	who     string
 	page    *harness.Page
+	tab     *harness.Page // kept by keeppage
 	answer  *harness.Answer
+	answers bool // the answer is newer than the page
+
+	config       valetkey.Config
+	side         *harness.Side
+	sites        map[string]*harness.Site
+	keys         map[string]*harness.Key
+	certificates map[string]*tls.Certificate
+	presented    string      // the certificate that calls show, "" for none
+	headers      http.Header // of the next call
 }
 
 const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
@@ -61,7 +78,19 @@ type key struct{}
 
 // begin starts a server with the people and apps that every script knows.
 func begin(env *testscript.Env, database string) error {
-	srv, err := harness.Launch(setup(database))
+	authority, err := harness.TestAuthority()
+	if err != nil {
+		return err
+	}
+	side, err := harness.OpenSide()
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { _ = side.Close() })
+	config := setup(database)
+	config.FetchAllowLoopback, config.FetchRoots = true, authority.Pool
+	config.MTLSURL, config.ClientCAs = side.URL, authority.Pool
+	srv, err := harness.Launch(config)
 	if err != nil {
 		return err
 	}
@@ -69,10 +98,16 @@ func begin(env *testscript.Env, database string) error {
 	if err := harness.Populate(srv); err != nil {
 		return err
 	}
-	env.Values[key{}] = &conversation{srv: srv, browser: map[string]*harness.Browser{}, who: "main"}
+	side.Serve(srv.MTLS())
+	env.Values[key{}] = &conversation{
+		srv: srv, browser: map[string]*harness.Browser{}, who: "main", config: config, side: side, sites: map[string]*harness.Site{},
+		keys: map[string]*harness.Key{}, certificates: map[string]*tls.Certificate{}, headers: http.Header{},
+	}
 	env.Setenv("ISSUER", srv.URL)
+	env.Setenv("MTLS", side.URL)
 	env.Setenv("CHALLENGE", challenge())
 	env.Setenv("VERIFIER", verifier)
+	env.Setenv("PKCE", "code_challenge="+challenge()+"&code_challenge_method=S256")
 	return nil
 }
 
@@ -106,33 +141,168 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 		page, err := of(ts).at(ts).SignIn(args[0], args[1], harness.Password)
 		of(ts).show(ts, page, err)
 	},
-	// call PATH BASIC name=value… posts to an endpoint; BASIC is id:secret or -.
+	// call PATH BASIC name=value… posts to an endpoint; BASIC is id:secret,
+	// jwt:CLIENT:KEY for a new assertion, jwt:TOKEN for that one, or -.
 	"call": func(ts *testscript.TestScript, _ bool, args []string) {
-		basic := strings.TrimPrefix(args[1], "-")
-		answer, err := of(ts).srv.Call(args[0], basic, form(args[2:]))
-		ts.Check(err)
-		of(ts).answer = answer
-		for env, member := range map[string]string{"ACCESS": "access_token", "REFRESH": "refresh_token", "ID_TOKEN": "id_token"} {
-			if v := answer.String(member); v != "" {
-				ts.Setenv(env, v)
+		values, basic := form(args[2:]), strings.TrimPrefix(args[1], "-")
+		if text, found := strings.CutPrefix(args[1], "jwt:"); found {
+			if client, name, fresh := strings.Cut(text, ":"); fresh {
+				text = of(ts).jwt(ts, name, "JWT", of(ts).assertion(client), nil)
 			}
+			values.Set("client_assertion", text)
+			values.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+			basic = ""
 		}
-	},
-	// bearer METHOD PATH TOKEN asks with an access token.
-	"bearer": func(ts *testscript.TestScript, _ bool, args []string) {
-		req, err := http.NewRequestWithContext(context.Background(), args[0], of(ts).srv.URL+args[1], nil)
+		req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, args[0], strings.NewReader(values.Encode()))
 		ts.Check(err)
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if id, password, ok := strings.Cut(basic, ":"); ok {
+			req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(password))
+		}
+		of(ts).send(ts, req)
+	},
+	// bearer METHOD PATH TOKEN asks with an access token; 'DPoP TOKEN' by that
+	// scheme, - without any.
+	"bearer": func(ts *testscript.TestScript, _ bool, args []string) {
+		req, err := http.NewRequestWithContext(context.Background(), args[0], args[1], nil)
+		ts.Check(err)
+		switch {
+		case strings.Contains(args[2], " "):
+			req.Header.Set("Authorization", args[2])
+		case args[2] != "-":
+			req.Header.Set("Authorization", "Bearer "+args[2])
+		}
+		of(ts).send(ts, req)
+	},
+	// register METHOD PATH TOKEN member… sends a JSON object; TOKEN may be -.
+	"register": func(ts *testscript.TestScript, _ bool, args []string) {
+		content, err := json.Marshal(of(ts).members(ts, args[3:]))
+		ts.Check(err)
+		var body io.Reader
+		if args[0] == http.MethodPost || args[0] == http.MethodPut {
+			body = strings.NewReader(string(content))
+		}
+		req, err := http.NewRequestWithContext(context.Background(), args[0], strings.TrimPrefix(args[1], of(ts).srv.URL), body)
+		ts.Check(err)
+		if body != nil {
+			req.Header.Set("Content-Type", "application/json")
+		}
 		if args[2] != "-" {
 			req.Header.Set("Authorization", "Bearer "+args[2])
 		}
-		of(ts).answer, err = harness.Do(req)
-		ts.Check(err)
+		of(ts).send(ts, req)
 	},
+	// send NAME VALUE is a header of the next call; it may come twice.
+	"send": func(ts *testscript.TestScript, _ bool, args []string) { of(ts).headers.Add(args[0], args[1]) },
+
+	// restart what=value… begins the server anew: registration, signup, nonce,
+	// trust.
+	"restart": restartServer,
+	// app ID member… registers a client as the operator does.
+	"app": makeApp,
+	// knows CLIENT: there is a row of it.
+	"knows": func(ts *testscript.TestScript, neg bool, args []string) {
+		if _, err := of(ts).srv.Admin().Client(context.Background(), args[0]); (err == nil) == neg {
+			ts.Fatalf("client %s: %v", args[0], err)
+		}
+	},
+	// initialtoken USES makes $INITIAL.
+	"initialtoken": func(ts *testscript.TestScript, _ bool, args []string) {
+		uses, err := strconv.ParseInt(args[0], 10, 64)
+		ts.Check(err)
+		_, token, err := of(ts).srv.Admin().CreateInitialToken(context.Background(), "a script's", uses, time.Hour)
+		ts.Check(err)
+		ts.Setenv("INITIAL", token)
+	},
+
+	// key NAME ALG makes $NAME_JWKS, $NAME_JKT and $NAME_KID.
+	"key": func(ts *testscript.TestScript, _ bool, args []string) {
+		k, err := harness.NewKey(args[1])
+		ts.Check(err)
+		of(ts).keys[args[0]] = k
+		ts.Setenv(args[0]+"_JWKS", harness.JWKS(k))
+		ts.Setenv(args[0]+"_JKT", k.JKT())
+		ts.Setenv(args[0]+"_KID", k.KID())
+	},
+	// jwt VAR KEY TYP member…: KEY is a name, none, or secret:TEXT.
+	"jwt": func(ts *testscript.TestScript, _ bool, args []string) {
+		ts.Setenv(args[0], of(ts).jwt(ts, args[1], args[2], nil, args[3:]))
+	},
+	// assertion CLIENT KEY member… makes $ASSERTION.
+	"assertion": func(ts *testscript.TestScript, _ bool, args []string) {
+		ts.Setenv("ASSERTION", of(ts).jwt(ts, args[1], "JWT", of(ts).assertion(args[0]), args[2:]))
+	},
+	// requestobject CLIENT KEY member… makes $REQUEST.
+	"requestobject": func(ts *testscript.TestScript, _ bool, args []string) {
+		now := of(ts).srv.Clock.Now()
+		ts.Setenv("REQUEST", of(ts).jwt(ts, args[1], "oauth-authz-req+jwt", map[string]any{
+			"iss": args[0], "client_id": args[0], "aud": of(ts).srv.URL, "nbf": now.Unix(), "exp": now.Add(time.Minute).Unix(),
+		}, args[2:]))
+	},
+	// proof KEY METHOD PATH member… makes $PROOF and sends it with the next call.
+	"proof": func(ts *testscript.TestScript, _ bool, args []string) {
+		c := of(ts)
+		proof, err := c.keys[args[0]].Proof(args[1], c.srv.URL+args[2], c.srv.Clock.Now(), c.members(ts, args[3:]))
+		ts.Check(err)
+		ts.Setenv("PROOF", proof)
+		c.headers.Add("DPoP", proof)
+	},
+	// ath VAR TOKEN is a token's hash for a proof.
+	"ath": func(ts *testscript.TestScript, _ bool, args []string) { ts.Setenv(args[0], harness.ATH(args[1])) },
+	// certificate NAME [self] makes $NAME_X5T and $NAME_JWKS.
+	"certificate": makeCertificate,
+	// present NAME: calls go to the listener that asks for certificates, with
+	// this one; with - they go to the other again.
+	"present": func(ts *testscript.TestScript, _ bool, args []string) {
+		of(ts).presented = strings.TrimPrefix(args[0], "-")
+	},
+
+	// listen NAME [https] begins a site at $NAME.
+	"listen": func(ts *testscript.TestScript, _ bool, args []string) {
+		site, err := harness.OpenSite(len(args) > 1)
+		ts.Check(err)
+		ts.Defer(func() { _ = site.Close() })
+		of(ts).sites[args[0]] = site
+		ts.Setenv(args[0], site.URL)
+	},
+	// publish SITE PATH STATUS BODY [Header=value…]; the type is JSON unless a
+	// header says otherwise.
+	"publish": func(ts *testscript.TestScript, _ bool, args []string) {
+		status, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		header := http.Header{"Content-Type": {"application/json"}}
+		for name, values := range form(args[4:]) {
+			header[name] = values
+		}
+		of(ts).sites[args[0]].Publish(args[1], status, header, args[3])
+	},
+	// asked SITE PATH N waits until a path was asked for N times, never more; what
+	// the last brought is in the environment, $LOGOUT_TOKEN for logout_token.
+	"asked": func(ts *testscript.TestScript, _ bool, args []string) {
+		n, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		got, err := of(ts).sites[args[0]].Await(args[1], n, 20*time.Second)
+		ts.Check(err)
+		if len(got) != n {
+			ts.Fatalf("%d requests for %s, want %d", len(got), args[1], n)
+		}
+		if n > 0 {
+			for name, values := range got[n-1].Form {
+				ts.Setenv(strings.ToUpper(name), values[0])
+			}
+		}
+	},
+
 	"status": func(ts *testscript.TestScript, neg bool, args []string) { of(ts).status(ts, neg, args[0]) },
 	"json":   wantJSON,
 	"body":   func(ts *testscript.TestScript, neg bool, args []string) { match(ts, neg, args[0], of(ts).answer.Body) },
 	"header": func(ts *testscript.TestScript, neg bool, args []string) {
 		match(ts, neg, args[1], of(ts).answer.Header.Get(args[0]))
+	},
+	// source and pagehead look at the page as it was sent.
+	"source": func(ts *testscript.TestScript, neg bool, args []string) { match(ts, neg, args[0], of(ts).page.Body) },
+	"pagehead": func(ts *testscript.TestScript, neg bool, args []string) {
+		match(ts, neg, args[1], of(ts).page.Header.Get(args[0]))
 	},
 	"sees": func(ts *testscript.TestScript, neg bool, args []string) { match(ts, neg, args[0], of(ts).page.Text()) },
 	"at": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -141,6 +311,87 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"element": wantElement,
 	"sentto":  wantSentTo,
 	"claim":   wantClaim,
+	// head TOKEN NAME PATTERN of a JWT's header.
+	"head": func(ts *testscript.TestScript, neg bool, args []string) { wantPart(ts, neg, 0, args) },
+	// signed TOKEN TYP ALG: by a key of /jwks.
+	"signed": wantSigned,
+	"keepheader": func(ts *testscript.TestScript, _ bool, args []string) {
+		ts.Setenv(args[0], of(ts).answer.Header.Get(args[1]))
+	},
+	"keepbody": func(ts *testscript.TestScript, _ bool, args []string) { ts.Setenv(args[0], of(ts).answer.Body) },
+	// keeppage and back: a page in another tab.
+	"keeppage": func(ts *testscript.TestScript, _ bool, _ []string) { of(ts).tab = of(ts).page },
+	"back":     func(ts *testscript.TestScript, _ bool, _ []string) { of(ts).page = of(ts).tab },
+	// guess N CODE types a code that is none N times.
+	"guess": func(ts *testscript.TestScript, _ bool, args []string) {
+		n, err := strconv.Atoi(args[0])
+		ts.Check(err)
+		for range n {
+			page, err := of(ts).at(ts).Get("/device")
+			ts.Check(err)
+			page, err = of(ts).at(ts).Submit(page, "device-form", "device-submit", url.Values{"user_code": {args[1]}})
+			of(ts).show(ts, page, err)
+			if page.Status != http.StatusUnprocessableEntity {
+				ts.Fatalf("status %d: %s", page.Status, page.Text())
+			}
+		}
+	},
+	// follow ID goes where a link leads.
+	"follow": func(ts *testscript.TestScript, _ bool, args []string) {
+		link := regexp.MustCompile(`<a id="` + args[0] + `"[^>]* href="([^"]+)"`).FindStringSubmatch(of(ts).page.Body)
+		if link == nil {
+			ts.Fatalf("no link #%s", args[0])
+		}
+		page, err := of(ts).at(ts).Get(html.UnescapeString(link[1]))
+		of(ts).show(ts, page, err)
+	},
+	// said PATTERN: the description of the last error that an app was sent.
+	"said": func(ts *testscript.TestScript, neg bool, args []string) {
+		match(ts, neg, args[0], of(ts).page.Location.Query().Get("error_description"))
+	},
+	// refused PATTERN: why app refused.
+	"refused": func(ts *testscript.TestScript, neg bool, args []string) {
+		match(ts, neg, args[0], ts.Getenv("REFUSED"))
+	},
+	// pause waits in real time.
+	"pause": func(ts *testscript.TestScript, _ bool, args []string) {
+		d, err := time.ParseDuration(args[0])
+		ts.Check(err)
+		time.Sleep(d)
+	},
+	// flood N registers N times, or until it is too often.
+	"flood": func(ts *testscript.TestScript, _ bool, args []string) {
+		n, err := strconv.Atoi(args[0])
+		ts.Check(err)
+		for range n {
+			req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "/register", strings.NewReader(`{"redirect_uris":["https://app.example/cb"]}`))
+			ts.Check(err)
+			req.Header.Set("Content-Type", "application/json")
+			if of(ts).send(ts, req); of(ts).answer.Status == http.StatusTooManyRequests {
+				return
+			}
+		}
+	},
+	// distinctkeys: each key of the set has a kid of its own.
+	"distinctkeys": func(ts *testscript.TestScript, _ bool, _ []string) {
+		keys, err := jose.ParseJWKS([]byte(of(ts).answer.Body))
+		ts.Check(err)
+		seen := map[string]bool{}
+		for _, k := range keys {
+			if k.KID == "" || seen[k.KID] {
+				ts.Fatalf("kid %q in %s", k.KID, of(ts).answer.Body)
+			}
+			seen[k.KID] = true
+		}
+		if len(keys) < 2 {
+			ts.Fatalf("%d keys", len(keys))
+		}
+	},
+	// keep VAR TOKEN CLAIM puts a claim into the environment.
+	"keep": func(ts *testscript.TestScript, _ bool, args []string) {
+		value, _ := jwtPart(ts, args[1], 1)[args[2]]
+		ts.Setenv(args[0], jsonText(ts, value))
+	},
 	"save": func(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Setenv(args[0], of(ts).answer.String(args[1]))
 	},
@@ -164,6 +415,138 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	},
 }
 
+func restartServer(ts *testscript.TestScript, _ bool, args []string) {
+	c := of(ts)
+	content, err := json.Marshal(c.members(ts, args))
+	ts.Check(err)
+	wanted := struct {
+		Registration *oauth.RegistrationMode
+		Signup       *bool
+		Nonce        *bool
+		Trust        *[]oauth.TrustedIssuer
+	}{&c.config.Registration, &c.config.Signup, &c.config.DPoPNonce, &c.config.TrustedIssuers}
+	ts.Check(json.Unmarshal(content, &wanted))
+	ts.Check(c.srv.Restart(c.config))
+	c.side.Serve(c.srv.MTLS())
+}
+
+// makeApp sets $SECRET for a client that needs one.
+func makeApp(ts *testscript.TestScript, neg bool, args []string) {
+	client := valetkey.NewClient{ID: args[0], Metadata: oauth.Metadata{Name: args[0]}}
+	members := of(ts).members(ts, args[1:])
+	client.FirstParty = members["first_party"] == true
+	content, err := json.Marshal(members)
+	ts.Check(err)
+	ts.Check(json.Unmarshal(content, &client.Metadata))
+	if m := &client.Metadata; m.RedirectURIs == nil && (m.GrantTypes == nil || slices.Contains(m.GrantTypes, oauth.GrantAuthorizationCode)) {
+		m.RedirectURIs = []string{harness.Callback}
+	}
+	made, err := of(ts).srv.Admin().CreateClient(context.Background(), client)
+	if (err != nil) != neg {
+		ts.Fatalf("app %v: %v", args, err)
+	}
+	if err != nil {
+		ts.Setenv("REFUSED", err.Error())
+		return
+	}
+	ts.Setenv("SECRET", made.Secret)
+}
+
+func makeCertificate(ts *testscript.TestScript, _ bool, args []string) {
+	authority, err := harness.TestAuthority()
+	ts.Check(err)
+	make := authority.Client
+	if len(args) > 1 {
+		make = harness.SelfSigned
+	}
+	made, err := make(args[0])
+	ts.Check(err)
+	jwks, err := harness.CertificateJWKS(made)
+	ts.Check(err)
+	of(ts).certificates[args[0]] = made
+	ts.Setenv(args[0]+"_X5T", harness.Thumbprint(made))
+	ts.Setenv(args[0]+"_JWKS", jwks)
+}
+
+// send makes a call: to the listener for certificates while one is presented.
+func (c *conversation) send(ts *testscript.TestScript, req *http.Request) {
+	origin, certificate := c.srv.URL, (*tls.Certificate)(nil)
+	if c.presented != "" {
+		origin, certificate = c.side.URL, c.certificates[c.presented]
+	}
+	var err error
+	req.URL, err = url.Parse(origin + req.URL.String())
+	ts.Check(err)
+	req.Host = req.URL.Host
+	maps.Copy(req.Header, c.headers)
+	clear(c.headers)
+	client, err := harness.ClientTo(certificate)
+	ts.Check(err)
+	c.answer, err = harness.DoBy(client, req)
+	ts.Check(err)
+	c.answers = true
+	for env, member := range keptMembers {
+		if v := c.answer.String(member); v != "" {
+			ts.Setenv(env, v)
+		}
+	}
+}
+
+// keptMembers are the members of an answer that go into the environment.
+var keptMembers = map[string]string{
+	"ACCESS": "access_token", "REFRESH": "refresh_token", "ID_TOKEN": "id_token", "REQUEST_URI": "request_uri",
+	"DEVICE_CODE": "device_code", "USER_CODE": "user_code", "CLIENT_ID": "client_id", "CLIENT_SECRET": "client_secret",
+	"REGISTRATION_TOKEN": "registration_access_token", "REGISTRATION": "registration_client_uri",
+}
+
+func (c *conversation) members(ts *testscript.TestScript, words []string) map[string]any {
+	out, err := harness.Members(c.srv.Clock.Now(), words)
+	ts.Check(err)
+	return out
+}
+
+// assertion: RFC 7523 §3.
+func (c *conversation) assertion(client string) map[string]any {
+	now := c.srv.Clock.Now()
+	return map[string]any{
+		"iss": client, "sub": client, "aud": c.srv.URL, "jti": rand.Text(), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
+	}
+}
+
+func (c *conversation) jwt(ts *testscript.TestScript, by, typ string, claims map[string]any, words []string) string {
+	if claims == nil {
+		claims = map[string]any{}
+	}
+	claims = harness.Merge(claims, c.members(ts, words))
+	password, secret := strings.CutPrefix(by, "secret:")
+	var token string
+	var err error
+	switch {
+	case secret:
+		token, err = harness.HS256(password, claims)
+	case by == "none":
+		token, err = harness.Unsigned(claims)
+	default:
+		token, err = c.keys[by].JWT(typ, claims)
+	}
+	ts.Check(err)
+	return token
+}
+
+// wantSigned checks a token of ours as anybody can.
+func wantSigned(ts *testscript.TestScript, neg bool, args []string) {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, of(ts).srv.URL+"/jwks", nil)
+	ts.Check(err)
+	answer, err := harness.Do(req)
+	ts.Check(err)
+	keys, err := jose.ParseJWKS([]byte(answer.Body))
+	ts.Check(err)
+	_, _, err = jose.Verify(args[0], []string{args[1]}, []jose.Alg{jose.Alg(args[2])}, keys)
+	if (err == nil) == neg {
+		ts.Fatalf("%s: %v", args[0], err)
+	}
+}
+
 func (c *conversation) at(ts *testscript.TestScript) *harness.Browser {
 	if c.browser[c.who] == nil {
 		b, err := harness.OpenBrowser(c.srv.URL)
@@ -183,12 +566,12 @@ func (c *conversation) press(ts *testscript.TestScript, name, value string) {
 // show keeps a page, and what a redirect to an app carried.
 func (c *conversation) show(ts *testscript.TestScript, page *harness.Page, err error) {
 	ts.Check(err)
-	c.page = page
+	c.page, c.answers = page, false
 	if page.Location == nil {
 		return
 	}
 	ts.Setenv("LOCATION", page.Location.String())
-	for env, name := range map[string]string{"CODE": "code", "STATE": "state", "ERROR": "error"} {
+	for env, name := range map[string]string{"CODE": "code", "STATE": "state", "ERROR": "error", "RESPONSE": "response"} {
 		ts.Setenv(env, page.Location.Query().Get(name))
 	}
 }
@@ -196,7 +579,7 @@ func (c *conversation) show(ts *testscript.TestScript, page *harness.Page, err e
 func (c *conversation) status(ts *testscript.TestScript, neg bool, want string) {
 	got := 0
 	switch {
-	case c.answer != nil && c.page == nil, c.answer != nil:
+	case c.answers:
 		got = c.answer.Status
 	case c.page != nil:
 		got = c.page.Status
@@ -207,7 +590,7 @@ func (c *conversation) status(ts *testscript.TestScript, neg bool, want string) 
 }
 
 func (c *conversation) last() string {
-	if c.answer != nil {
+	if c.answers {
 		return c.answer.Body
 	}
 	return c.page.Text()
@@ -260,7 +643,8 @@ func wantElement(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // wantSentTo: sentto PREFIX name=PATTERN… for the last redirect to an app; the
-// parameters are exactly those named.
+// parameters are exactly those named, and with an error its description, in the
+// characters of RFC 6749 §4.1.2.1.
 func wantSentTo(ts *testscript.TestScript, _ bool, args []string) {
 	page := of(ts).page
 	if page.Location == nil {
@@ -271,7 +655,11 @@ func wantSentTo(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	query := page.Location.Query()
 	want := form(args[1:])
-	names := slices.DeleteFunc(slices.Sorted(maps.Keys(query)), func(n string) bool { return n == "error_description" })
+	names := slices.Sorted(maps.Keys(query))
+	if query.Has("error") {
+		names = slices.DeleteFunc(names, func(n string) bool { return n == "error_description" })
+		match(ts, false, `^[ !#-\[\]-~]*$`, query.Get("error_description"))
+	}
 	if !slices.Equal(names, slices.Sorted(maps.Keys(want))) {
 		ts.Fatalf("parameters %v, want %v", query, slices.Sorted(maps.Keys(want)))
 	}
@@ -282,27 +670,41 @@ func wantSentTo(ts *testscript.TestScript, _ bool, args []string) {
 
 // wantClaim: claim TOKEN NAME PATTERN of a JWT's payload; `! claim` wants the
 // name absent.
-func wantClaim(ts *testscript.TestScript, neg bool, args []string) {
-	parts := strings.Split(args[0], ".")
-	if len(parts) != 3 {
-		ts.Fatalf("no JWT: %s", args[0])
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	ts.Check(err)
-	var claims map[string]any
-	ts.Check(json.Unmarshal(payload, &claims))
-	value, present := claims[args[1]]
+func wantClaim(ts *testscript.TestScript, neg bool, args []string) { wantPart(ts, neg, 1, args) }
+
+func wantPart(ts *testscript.TestScript, neg bool, i int, args []string) {
+	members := jwtPart(ts, args[0], i)
+	value, present := members[args[1]]
 	if len(args) == 2 {
 		if present == neg {
-			ts.Fatalf("claim %s in %s", args[1], payload)
+			ts.Fatalf("%s in %v", args[1], members)
 		}
 		return
 	}
-	text, ok := value.(string)
-	if !ok {
-		content, err := json.Marshal(value)
-		ts.Check(err)
-		text = string(content)
+	match(ts, neg, "^(?:"+args[2]+")$", jsonText(ts, value))
+}
+
+// jwtPart is a JWT's header, 0, or payload, 1.
+func jwtPart(ts *testscript.TestScript, token string, i int) map[string]any {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		ts.Fatalf("no JWT: %s", token)
 	}
-	match(ts, neg, "^(?:"+args[2]+")$", text)
+	content, err := base64.RawURLEncoding.DecodeString(parts[i])
+	ts.Check(err)
+	var members map[string]any
+	decoder := json.NewDecoder(strings.NewReader(string(content)))
+	decoder.UseNumber()
+	ts.Check(decoder.Decode(&members))
+	return members
+}
+
+// jsonText is a string as it is, all else as JSON.
+func jsonText(ts *testscript.TestScript, value any) string {
+	if text, ok := value.(string); ok {
+		return text
+	}
+	content, err := json.Marshal(value)
+	ts.Check(err)
+	return string(content)
 }

@@ -112,8 +112,11 @@ func (s *Server) Call(path, basic string, form url.Values) (*Answer, error) {
 }
 
 // Do sends a request and reads its answer whole.
-func Do(req *http.Request) (*Answer, error) {
-	resp, err := noRedirects.Do(req)
+func Do(req *http.Request) (*Answer, error) { return DoBy(noRedirects, req) }
+
+// DoBy is Do by a client of the caller's.
+func DoBy(client *http.Client, req *http.Request) (*Answer, error) {
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}
