@@ -86,6 +86,11 @@ func (s *Server) refuse(ctx context.Context, c *Client, in *Interaction, err *Er
 	if in.Device != "" {
 		return nil, err
 	}
+	if in.Pushed != "" { // an error ends it too
+		if fault := s.spendPushed(ctx, in); fault != nil {
+			return nil, fault
+		}
+	}
 	return s.respondError(ctx, c, in, err)
 }
 

@@ -26,6 +26,9 @@ func (s *Server) authenticateClient(ctx context.Context, given Credentials) (*Cl
 		return nil, err
 	}
 	client, fault := s.Store.Client(ctx, id)
+	if errors.Is(fault, ErrNotFound) && isDocumentID(id) {
+		client, fault = s.unseenClient(ctx, id)
+	}
 	switch {
 	case errors.Is(fault, ErrNotFound):
 		return nil, invalidClient("client authentication failed")

@@ -62,6 +62,17 @@ func (s *Server) publishedClient(ctx context.Context, id string) (*Client, error
 	return &c, nil
 }
 
+// unseenClient is a client whose id is an address and that nobody has agreed to
+// yet, for calls that come before anybody can: /par, /device_authorization, and
+// polling.
+func (s *Server) unseenClient(ctx context.Context, id string) (*Client, error) {
+	c, err := s.document(ctx, id)
+	if err != nil && AsError(err).Code == CodeInvalidRequest {
+		return nil, ErrNotFound
+	}
+	return c, err
+}
+
 // sameRegistration compares what people agreed to with what is published.
 func sameRegistration(a, b *Client) bool {
 	return a.Name == b.Name && slices.Equal(a.RedirectURIs, b.RedirectURIs) && string(a.JWKS) == string(b.JWKS) &&

@@ -26,8 +26,12 @@ func (s *Server) Logout(ctx context.Context, req Request, session Session) (*Log
 	if out.Client, err = s.logoutClient(ctx, req, hint); err != nil {
 		return nil, err
 	}
-	if hint != nil && hint.SessionID == session.ID && hint.Subject == session.Subject {
-		out.Confirm = false
+	if hint != nil && out.Client != nil && hint.SessionID == session.ID {
+		subject, err := s.subjectFor(ctx, out.Client, session.Subject)
+		if err != nil {
+			return nil, err
+		}
+		out.Confirm = out.Confirm && hint.Subject != subject
 	}
 	out.Redirect, err = logoutTarget(req, out.Client)
 	return out, err

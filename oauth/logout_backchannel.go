@@ -51,8 +51,9 @@ const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 
 // EndSession tells the apps of a session that it ended, and answers which of
 // them heard it before patience ran out. It is called once the session has
-// ended; what could not be delivered is tried again later, by any node.
-func (s *Server) EndSession(ctx context.Context, session Session, patience time.Duration) (*SignedOut, error) {
+// ended; what could not be delivered is tried again later, by any node. Nobody
+// waits where no page is to be shown, and a front channel needs one.
+func (s *Server) EndSession(ctx context.Context, session Session, patience time.Duration, page bool) (*SignedOut, error) {
 	out := new(SignedOut)
 	ids, err := s.Store.SessionClients(ctx, session.Subject, session.ID)
 	if err != nil {
@@ -87,6 +88,9 @@ func (s *Server) EndSession(ctx context.Context, session Session, patience time.
 	}
 	if err := s.Store.QueueLogouts(ctx, queue); err != nil {
 		return out, err
+	}
+	if !page && len(out.Front) == 0 {
+		patience = 0
 	}
 	s.deliverNow(ctx, queue, out, patience)
 	return out, nil

@@ -56,6 +56,9 @@ func (s *Server) Register(ctx context.Context, call RegistrationCall) (*Registra
 	if err := s.checkSector(ctx, c); err != nil {
 		return nil, err
 	}
+	if err := s.spendInitial(ctx, call); err != nil {
+		return nil, err
+	}
 	password, err := s.GiveSecret(c)
 	if err != nil {
 		return nil, err
@@ -73,8 +76,7 @@ func (s *Server) Register(ctx context.Context, call RegistrationCall) (*Registra
 	return s.registration(c, password, token), nil
 }
 
-// mayRegister: RFC 7591 §3, by mode. An initial access token is used up only
-// when all else of the request's form is right, and a client may come of it.
+// mayRegister: RFC 7591 §3, by mode.
 func (s *Server) mayRegister(ctx context.Context, call RegistrationCall) error {
 	switch s.Registration {
 	case RegistrationOpen:
@@ -88,11 +90,14 @@ func (s *Server) mayRegister(ctx context.Context, call RegistrationCall) error {
 	if !s.limits.allow("register\x00"+call.Address, registrationsPerMinute, time.Minute, s.Now()) {
 		return tooMany("registrations from this address")
 	}
-	if s.Registration == RegistrationOpen {
+	return nil
+}
+
+// spendInitial uses an initial access token up last of all: a request that is
+// refused for another reason changes nothing.
+func (s *Server) spendInitial(ctx context.Context, call RegistrationCall) error {
+	if s.Registration != RegistrationToken {
 		return nil
-	}
-	if _, err := readRegistration(call.Body); err != nil {
-		return err
 	}
 	err := s.Store.SpendInitialToken(ctx, secret.Hash(call.Token), s.Now())
 	if errors.Is(err, ErrNotFound) {

@@ -202,7 +202,7 @@ type Revocation struct {
 // Once is a proof that works one time, such as a DPoP proof.
 type Once struct {
 	Kind, Owner, ID string
-	Until           time.Time // from the proof itself, see UseOnce
+	Until           time.Time // how long it would be good
 }
 
 // Consent is what a person agreed to remember for next time.

@@ -170,6 +170,26 @@ func Test176And181Addresses(t *testing.T) {
 	}
 }
 
+// TestDocumentPushes: a client that nobody has agreed to yet may push its request.
+func TestDocumentPushes(t *testing.T) {
+	d := newDocumentHost(t, nil)
+	a := post(t, d.Server, "/par", d.request(nil))
+	if a.Status != 201 {
+		t.Fatalf("par: %s", a.Body)
+	}
+	page, err := d.Browser(t).SignIn(openPushed(d.id(), a.String("request_uri")), "ada", harness.Password)
+	if err != nil || page.Location == nil || page.Location.Query().Get("code") == "" {
+		t.Fatalf("%v %s", err, outcome(page))
+	}
+	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {d.id()}, "code": {page.Location.Query().Get("code")}, "code_verifier": {verifier}}
+	if a := post(t, d.Server, "/token", form); a.Status != 200 {
+		t.Errorf("token: %s", a.Body)
+	}
+	if a := post(t, d.Server, "/par", merge(d.request(nil), one("client_id", d.host.URL+"/other.json"))); a.Status != 401 {
+		t.Errorf("a document of another name: %d %s", a.Status, a.Body)
+	}
+}
+
 // Test184Documented walks a whole flow: a row only once somebody has signed in,
 // the host on the page, asked again when the document changes.
 func Test184Documented(t *testing.T) {

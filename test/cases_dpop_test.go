@@ -93,6 +93,10 @@ func Test136To138Proofs(t *testing.T) {
 	if a := post(t, srv, "/token", refresh, "DPoP", again); a.String("error") != "invalid_dpop_proof" {
 		t.Errorf("138 predecessor with a used proof: %s", a.Body)
 	}
+	jti := payload(t, again)["jti"]
+	if a := post(t, srv, "/token", refresh, "DPoP", good(map[string]any{"jti": jti})); a.String("error") != "invalid_dpop_proof" {
+		t.Errorf("138 the same jti with another iat: %s", a.Body)
+	}
 	if a := post(t, srv, "/token", refresh, "DPoP", good(nil)); a.Status != 200 {
 		t.Errorf("the predecessor within its time: %s", a.Body)
 	}

@@ -332,6 +332,10 @@ func Test084AssertionClaims(t *testing.T) {
 	if ok, answer := c.present(t, twice); ok || answer != refused[c.name] {
 		t.Errorf("085 second: %s", answer)
 	}
+	resigned := b.key.jwt(nil, with(payload(t, twice), map[string]any{"exp": now + 90}))
+	if ok, answer := c.present(t, resigned); ok || answer != refused[c.name] {
+		t.Errorf("085 the same jti with another exp: %s", answer)
+	}
 	a := post(t, b.Server, "/token", byAssertion(b.good(c, nil, nil), url.Values{"grant_type": {"client_credentials"}, "client_id": {"web"}}))
 	if a.Status != 400 || a.String("error") != "invalid_request" {
 		t.Errorf("client_id of another: %s", a.Body)

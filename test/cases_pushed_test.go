@@ -102,6 +102,14 @@ func Test153UsedUp(t *testing.T) {
 	if page, err := b.Hop("GET", openPushed("web", "urn:ietf:params:oauth:request_uri:made-up"), nil); err != nil || outcome(page) != "PAGE400(invalid_request_uri request_uri)" {
 		t.Errorf("made up: %v %s", err, outcome(page))
 	}
+	// An error ends it too.
+	silent := push(t, srv, one("prompt", "none")).String("request_uri")
+	fresh := srv.Browser(t)
+	for i, want := range []string{"RED(login_required) to " + harness.Callback + " state=xyz", "PAGE400(invalid_request_uri request_uri)"} {
+		if page, err := fresh.Hop("GET", openPushed("web", silent), nil); err != nil || outcome(page) != want {
+			t.Errorf("prompt=none %d: %v %s", i, err, outcome(page))
+		}
+	}
 	// After 90 s nobody begins; who began may end.
 	slow := push(t, srv, nil).String("request_uri")
 	waiting, err := srv.Browser(t).Get(openPushed("web", slow))

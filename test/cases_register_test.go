@@ -78,6 +78,11 @@ func Test164Modes(t *testing.T) {
 			t.Errorf("164 %q: %d %s", bad, a.Status, a.Body)
 		}
 	}
+	for _, bad := range []any{map[string]any{"redirect_uris": []string{"http://new.example/cb"}}, "[]", map[string]any{"redirect_uris": []string{"https://new.example/cb"}, "sector_identifier_uri": "https://10.0.0.1/x"}} {
+		if a := sendJSON(t, srv, "POST", "/register", token, bad); a.Status != 400 {
+			t.Errorf("164 refused for another reason: %d %s", a.Status, a.Body)
+		}
+	}
 	for i, want := range []int{201, 201, 401} {
 		if a := sendJSON(t, srv, "POST", "/register", token, good); a.Status != want {
 			t.Errorf("164 use %d: %d %s", i, a.Status, a.Body)
@@ -338,7 +343,17 @@ func TestPairwise(t *testing.T) {
 		if info.String("sub") != sub || info.String("email") != "ada@example.com" || payload(t, tokens.String("access_token"))["sub"] != sub {
 			t.Errorf("userinfo: %s, sub %s", info.Body, sub)
 		}
-		// The hint of its own ID token fits, another's doesn't.
+		// Its own ID token signs the person out without a question.
+		out := signedIn(t, srv, "ada")
+		if page, err := out.SignIn("/authorize?"+request(map[string][]string{"client_id": {id}, "redirect_uri": {uri}, "scope": {"openid"}}).Encode(), "ada", harness.Password); err != nil || page.Location == nil {
+			t.Fatalf("%v %s", err, outcome(page))
+		} else {
+			own := call(t, srv, "/token", id+":"+a.String("client_secret"), map[string][]string{"grant_type": {"authorization_code"}, "code": {page.Location.Query().Get("code")}, "code_verifier": {verifier}})
+			if page, err := out.Get("/logout?id_token_hint=" + own.String("id_token")); err != nil || page.ByID("logout-done") == nil {
+				t.Errorf("pairwise hint at /logout: %v %s", err, page.Text())
+			}
+		}
+		// The hint of its own ID token fits.
 		b := signedIn(t, srv, "ada")
 		for hint, want := range map[string]bool{tokens.String("id_token"): true} {
 			page, err := b.Hop("GET", "/authorize?"+request(map[string][]string{"client_id": {id}, "redirect_uri": {uri}, "scope": {"openid"}, "prompt": {"none"}, "id_token_hint": {hint}}).Encode(), nil)

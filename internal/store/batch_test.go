@@ -37,7 +37,7 @@ func sixteen(t *testing.T, b *bed, member func(i int) error) []error {
 }
 
 func insertUsed(c conn, i int) error {
-	_, err := c.exec("INSERT INTO used (until, kind, hash) VALUES ($1, 'x', $2)", i, []byte{1})
+	_, err := c.exec("INSERT INTO used (until, kind, hash) VALUES ($1, 'x', $2)", i, []byte{byte(i), byte(i >> 8)})
 	return err
 }
 

@@ -28,10 +28,8 @@ func (s *Store) TokenRevoked(ctx context.Context, tokenID string) (bool, error) 
 	return revoked, s.mapped(ctx, err)
 }
 
-// UseOnce implements oauth.Store. Rows lie in the order of until, which is
-// part of their key: a caller passes the same until, to the second, whenever
-// it passes the same (kind, owner, id), so it comes from the credential itself
-// (an assertion's exp, a code's expiry) and never from the clock.
+// UseOnce implements oauth.Store. Until isn't part of the key: who signs an id a
+// second time with another exp has used it all the same.
 func (s *Store) UseOnce(ctx context.Context, kind, owner, id string, until time.Time) error {
 	return s.statement(ctx, func(c conn) error {
 		return useOnce(c, oauth.Once{Kind: kind, Owner: owner, ID: id, Until: until})
@@ -40,8 +38,8 @@ func (s *Store) UseOnce(ctx context.Context, kind, owner, id string, until time.
 
 func useOnce(c conn, o oauth.Once) error {
 	var n int64
-	err := c.row(`INSERT INTO used (until, kind, hash) VALUES ($1, $2, $3)
-		ON CONFLICT (until, kind, hash) DO NOTHING RETURNING until`, unix(o.Until), o.Kind, onceHash(o.Owner, o.ID)).Scan(&n)
+	err := c.row(`INSERT INTO used (kind, hash, until) VALUES ($1, $2, $3)
+		ON CONFLICT (kind, hash) DO NOTHING RETURNING until`, o.Kind, onceHash(o.Owner, o.ID), unix(o.Until)).Scan(&n)
 	if isNotFound(err) {
 		return oauth.ErrReplayed
 	}

@@ -60,7 +60,7 @@ func (s *Store) inBatches(ctx context.Context, query string, args ...any) error 
 }
 
 func (s *Store) sweepUsed(ctx context.Context, now time.Time) error {
-	return s.inBatches(ctx, `DELETE FROM used WHERE (until, kind, hash) IN (SELECT until, kind, hash FROM used
+	return s.inBatches(ctx, `DELETE FROM used WHERE (kind, hash) IN (SELECT kind, hash FROM used
 		WHERE until < $1 ORDER BY until LIMIT $2)`, unix(now.Add(-2*clockSkew)), sweepBatch)
 }
 

@@ -61,7 +61,7 @@ func (w *Web) tellOfOthers(v *visit, sessions []login.Record) {
 		if s.ID == v.rec.ID {
 			continue
 		}
-		if _, err := w.OAuth.EndSession(v.r.Context(), s.Session, 0); err != nil {
+		if _, err := w.OAuth.EndSession(v.r.Context(), s.Session, 0, false); err != nil {
 			w.Log.ErrorContext(v.r.Context(), "apps were not told of a sign-out", "request", requestID(v.rw), "error", err)
 		}
 	}

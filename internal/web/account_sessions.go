@@ -50,7 +50,7 @@ func (w *Web) endSessions(v *visit, which func(login.Record) bool) {
 	for _, s := range sessions {
 		if err == nil && which(s) {
 			if err = w.Store.EndSession(v.r.Context(), s.ID, w.Now()); err == nil {
-				_, err = w.OAuth.EndSession(v.r.Context(), s.Session, 0)
+				_, err = w.OAuth.EndSession(v.r.Context(), s.Session, 0, false)
 			}
 		}
 	}

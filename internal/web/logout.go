@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/valetkey/valetkey/internal/login"
@@ -17,9 +18,12 @@ type logoutView struct {
 	Who    whoView
 	Action string
 
-	Told, Untold, Other []string // names of apps: reached, not reached so far, not to be reached
-	Frames              []string // pages of apps that sign the person out there
-	Continue            string   // a path of ours that leads on to the app
+	// Names of apps: reached, told by the frames of this page, not reached so
+	// far, not to be reached.
+	Told, Telling, Untold, Other []string
+
+	Frames   []string // pages of apps that sign the person out there
+	Continue string   // a path of ours that leads on to the app
 }
 
 // logoutPatience is how long a person waits for the apps to be told; the rest
@@ -132,12 +136,8 @@ func (w *Web) signOut(rw http.ResponseWriter, r *http.Request, rec login.Record,
 			return
 		}
 		w.dropSession(rw)
-		patience := logoutPatience
-		if asked.Redirect != "" {
-			patience = 0
-		}
 		var err error
-		if told, err = w.OAuth.EndSession(r.Context(), rec.Session, patience); err != nil {
+		if told, err = w.OAuth.EndSession(r.Context(), rec.Session, logoutPatience, asked.Redirect == ""); err != nil {
 			// The person is signed out here; that apps weren't told is for the log.
 			w.Log.ErrorContext(r.Context(), "apps were not told of a sign-out", "request", requestID(rw), "error", err)
 		}
@@ -154,21 +154,27 @@ func (w *Web) signOut(rw http.ResponseWriter, r *http.Request, rec login.Record,
 func (w *Web) showSignedOut(rw http.ResponseWriter, r *http.Request, asked *oauth.LogoutRequest, told *oauth.SignedOut) {
 	v := logoutView{Done: true, App: viewApp(asked.Client)}
 	how := as{}
+	reached := map[string]bool{}
 	for _, app := range told.Back {
-		if app.Reached {
+		if reached[app.Client.ID] = app.Reached; app.Reached {
 			v.Told = append(v.Told, app.Client.Name)
 		} else {
 			v.Untold = append(v.Untold, app.Client.Name)
 		}
 	}
 	for _, app := range told.Front {
-		if oauth.SafeLink(app.URI) == "" {
-			continue
-		}
-		v.Frames = append(v.Frames, app.URI)
-		how.frames = append(how.frames, app.Origin())
-		if app.Client.BackchannelURI == "" {
-			v.Told = append(v.Told, app.Client.Name)
+		_, alsoBack := reached[app.Client.ID]
+		switch origin := frameOrigin(app); {
+		case origin != "":
+			v.Frames = append(v.Frames, app.URI)
+			if !contains(how.frames, origin) {
+				how.frames = append(how.frames, origin)
+			}
+			if !alsoBack {
+				v.Telling = append(v.Telling, app.Client.Name)
+			}
+		case !alsoBack:
+			v.Other = append(v.Other, app.Client.Name)
 		}
 	}
 	for _, c := range told.Other {
@@ -178,6 +184,15 @@ func (w *Web) showSignedOut(rw http.ResponseWriter, r *http.Request, asked *oaut
 		v.Continue = pathWith("/logout/continue", "to", w.forms.Seal([]byte(asked.Redirect), formBind(w.Browser(rw, r), "continue")))
 	}
 	w.render(rw, r, how, "logout", page{Title: "You are signed out", D: v})
+}
+
+// frameOrigin is the origin of an app's page that may be framed, "" for what a
+// policy has no words for: an IPv6 host.
+func frameOrigin(app oauth.AppLogout) string {
+	if origin := app.Origin(); oauth.SafeLink(app.URI) != "" && !strings.ContainsAny(origin, "[;, ") {
+		return origin
+	}
+	return ""
 }
 
 // afterLogout leads on to the app that asked. The address was found good before

@@ -8,6 +8,19 @@ ALTER TABLE clients ADD COLUMN last_used BIGINT NOT NULL DEFAULT 0;
 -- They are counted at each registration, and swept.
 CREATE INDEX clients_unused ON clients (created_at) WHERE source = 'registered' AND last_used = 0;
 
+-- One (kind, owner, id) is used once, whatever time it names. What was used
+-- before is dropped with the table: no kind was in use.
+DROP TABLE used;
+
+CREATE TABLE used (
+	kind  TEXT NOT NULL,
+	hash  BYTEA NOT NULL,
+	until BIGINT NOT NULL,
+	PRIMARY KEY (kind, hash)
+);
+
+CREATE INDEX used_until ON used (until);
+
 CREATE TABLE pushed (
 	handle     TEXT PRIMARY KEY,
 	client_id  TEXT NOT NULL,
