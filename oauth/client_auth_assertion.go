@@ -166,7 +166,7 @@ func (s *Server) assertionFault(c *Client, given Credentials, a *assertionClaims
 	return ""
 }
 
-// assertionAudience: CONTRACT §4, decision 7. FAPI 2.0 §5.3.2.1 wants the issuer as
+// assertionAudience: CONTRACT §4, decision 7. FAPI 2.0 Security Profile §5.3.2.1 wants the issuer as
 // a plain string.
 func (s *Server) assertionAudience(c *Client, given Credentials, a *assertionClaims, content []byte) bool {
 	if c.Profile == ProfileFAPI2 {

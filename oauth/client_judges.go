@@ -11,6 +11,19 @@ import (
 	"github.com/valetkey/valetkey/internal/jose"
 )
 
+// field is one member of metadata. They are judged in a fixed order, so that a
+// registration with two faults always hears of the same first.
+type field struct{ name, value string }
+
+// algorithms are the signature algorithms that a client registers.
+func (c *Client) algorithms() []field {
+	return []field{
+		{"id_token_signed_response_alg", c.IDTokenAlg}, {"userinfo_signed_response_alg", c.UserInfoAlg},
+		{"introspection_signed_response_alg", c.IntrospectionAlg}, {"authorization_signed_response_alg", c.ResponseAlg},
+		{"request_object_signing_alg", c.RequestAlg}, {"token_endpoint_auth_signing_alg", c.AuthAlg},
+	}
+}
+
 // judgeKeys: RFC 7591 §2, jwks or jwks_uri and never both; a method that proves
 // itself by a key needs one, and RFC 8705 §2.1.2 exactly one name.
 func judgeKeys(c *Client, _ string) *Error {
@@ -37,11 +50,11 @@ func judgeJWKS(c *Client) *Error {
 	}
 	keys, err := jose.ParseJWKS(c.JWKS)
 	if err != nil {
-		return invalidMetadata("jwks", "jwks is not a set of public keys: %s", printable(err.Error()))
+		return invalidMetadata("jwks", "jwks is not a set of public keys: %s", printable200(err.Error()))
 	}
 	if c.AuthMethod == AuthSelfSigned {
 		if _, _, err := jose.CertificateKeys(c.JWKS); err != nil {
-			return invalidMetadata("jwks", "jwks is not a set of public keys: %s", printable(err.Error()))
+			return invalidMetadata("jwks", "jwks is not a set of public keys: %s", printable200(err.Error()))
 		}
 		return nil
 	}
@@ -97,10 +110,14 @@ func judgeSector(c *Client, _ string) *Error {
 // judgeLogout: Back-Channel Logout §2.2, Front-Channel Logout §2: the latter is on a
 // host of the redirect URIs, since a browser is sent there.
 func judgeLogout(c *Client, _ string) *Error {
-	switch {
-	case strings.Contains(c.BackchannelURI, "#"):
-		return invalidMetadata("backchannel_logout_uri", "backchannel_logout_uri has a fragment")
-	case c.FrontchannelURI == "":
+	for _, f := range []field{
+		{"backchannel_logout_uri", c.BackchannelURI}, {"frontchannel_logout_uri", c.FrontchannelURI}, {"initiate_login_uri", c.InitiateLoginURI},
+	} {
+		if strings.Contains(f.value, "#") { // parameters are added behind it
+			return invalidMetadata(f.name, "%s has a fragment", f.name)
+		}
+	}
+	if c.FrontchannelURI == "" {
 		return nil
 	}
 	if !slices.ContainsFunc(c.RedirectURIs, func(text string) bool { return sameOrigin(text, c.FrontchannelURI) }) {
@@ -115,14 +132,14 @@ func judgeProfile(c *Client, _ string) *Error {
 	if c.Profile != ProfileFAPI2 {
 		return nil
 	}
-	weak := func(alg string) bool { return alg != "" && !slices.Contains(strongAlgs, jose.Alg(alg)) }
+	for _, f := range c.algorithms() {
+		if f.value != "" && !slices.Contains(strongAlgs, jose.Alg(f.value)) {
+			return invalidMetadata(f.name, "profile fapi2 signs by PS256, ES256 or EdDSA")
+		}
+	}
 	switch {
 	case c.AuthMethod != AuthPrivateJWT && !c.byCertificate():
 		return invalidMetadata("token_endpoint_auth_method", "profile fapi2 authenticates by private_key_jwt, tls_client_auth or self_signed_tls_client_auth")
-	case c.TokenFormat == "":
-		return invalidMetadata("access_token_format", "access_token_format is jwt or opaque")
-	case weak(c.AuthAlg), weak(c.IDTokenAlg), weak(c.RequestAlg), weak(c.ResponseAlg), weak(c.UserInfoAlg), weak(c.IntrospectionAlg):
-		return invalidMetadata("id_token_signed_response_alg", "profile fapi2 signs by PS256, ES256 or EdDSA")
 	case slices.ContainsFunc(c.RedirectURIs, func(u string) bool {
 		return !strings.HasPrefix(u, "https://") && !loopbackURI.MatchString(u) && !strings.HasPrefix(u, "http://localhost")
 	}):
@@ -153,7 +170,7 @@ func (p Profile) Duties() []string {
 	}
 	return []string{
 		"Use PKCE with S256 for every request.",
-		"Send the secret in the one way that is registered.",
+		"Authenticate in the one way that is registered.",
 		"Replace the refresh token by the new one that each answer brings.",
 	}
 }

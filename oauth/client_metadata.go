@@ -153,9 +153,6 @@ func fillDefaults(c *Client) {
 			c.GrantTypes = []string{GrantClientCredentials}
 		}
 	}
-	if c.Profile == ProfileFAPI2 && c.IDTokenAlg == "" {
-		c.IDTokenAlg = string(jose.PS256)
-	}
 	if len(c.ResponseTypes) == 0 && c.mayUse(GrantAuthorizationCode) {
 		c.ResponseTypes = []string{"code"}
 	}
@@ -309,13 +306,9 @@ func judgeScope(c *Client, _ string) *Error {
 }
 
 func judgeAlgs(c *Client, _ string) *Error {
-	for field, alg := range map[string]string{
-		"id_token_signed_response_alg": c.IDTokenAlg, "userinfo_signed_response_alg": c.UserInfoAlg,
-		"introspection_signed_response_alg": c.IntrospectionAlg, "authorization_signed_response_alg": c.ResponseAlg,
-		"request_object_signing_alg": c.RequestAlg,
-	} {
-		if alg != "" && !slices.Contains(idTokenAlgs, alg) {
-			return invalidMetadata(field, "%s is %s", field, strings.Join(idTokenAlgs, ", "))
+	for _, f := range c.algorithms() {
+		if f.value != "" && !slices.Contains(idTokenAlgs, f.value) && (f.value != string(hs256) || c.AuthMethod != AuthSecretJWT || f.name != "token_endpoint_auth_signing_alg") {
+			return invalidMetadata(f.name, "%s is %s", f.name, strings.Join(idTokenAlgs, ", "))
 		}
 	}
 	switch {
@@ -330,13 +323,13 @@ func judgeAlgs(c *Client, _ string) *Error {
 // judgeLinks: RFC 7591 §2. What people may click is https, or http on this
 // machine, and nothing else.
 func judgeLinks(c *Client, _ string) *Error {
-	for field, link := range map[string]string{
-		"client_uri": c.HomepageURI, "logo_uri": c.LogoURI, "policy_uri": c.PolicyURI, "tos_uri": c.TermsURI,
-		"jwks_uri": c.JWKSURI, "initiate_login_uri": c.InitiateLoginURI, "sector_identifier_uri": c.SectorURI,
-		"backchannel_logout_uri": c.BackchannelURI, "frontchannel_logout_uri": c.FrontchannelURI,
+	for _, f := range []field{
+		{"client_uri", c.HomepageURI}, {"logo_uri", c.LogoURI}, {"policy_uri", c.PolicyURI}, {"tos_uri", c.TermsURI},
+		{"jwks_uri", c.JWKSURI}, {"initiate_login_uri", c.InitiateLoginURI}, {"sector_identifier_uri", c.SectorURI},
+		{"backchannel_logout_uri", c.BackchannelURI}, {"frontchannel_logout_uri", c.FrontchannelURI},
 	} {
-		if link != "" && SafeLink(link) == "" {
-			return invalidMetadata(field, "%s is not an https address", field)
+		if f.value != "" && SafeLink(f.value) == "" {
+			return invalidMetadata(f.name, "%s is not an https address", f.name)
 		}
 	}
 	return nil

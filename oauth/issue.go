@@ -74,5 +74,8 @@ func (c *Client) idTokenAlg() jose.Alg {
 	if c.IDTokenAlg != "" && slices.Contains(idTokenAlgs, c.IDTokenAlg) {
 		return jose.Alg(c.IDTokenAlg)
 	}
+	if c.Profile == ProfileFAPI2 {
+		return jose.PS256
+	}
 	return jose.RS256
 }

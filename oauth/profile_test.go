@@ -53,7 +53,7 @@ func TestProfileRegistration(t *testing.T) {
 		"secret JWT":      {func(m *Metadata) { m.AuthMethod = AuthSecretJWT }, "invalid_client_metadata token_endpoint_auth_method"},
 		"public":          {func(m *Metadata) { m.AuthMethod, m.Type = AuthNone, TypeNative }, "invalid_client_metadata token_endpoint_auth_method"},
 		"RS256 ID token":  {func(m *Metadata) { m.IDTokenAlg = "RS256" }, "invalid_client_metadata id_token_signed_response_alg"},
-		"RS256 assertion": {func(m *Metadata) { m.AuthAlg = "RS256" }, "invalid_client_metadata id_token_signed_response_alg"},
+		"RS256 assertion": {func(m *Metadata) { m.AuthAlg = "RS256" }, "invalid_client_metadata token_endpoint_auth_signing_alg"},
 		"private scheme":  {func(m *Metadata) { m.Type, m.RedirectURIs = TypeNative, []string{"com.example.app:/cb"} }, "invalid_redirect_uri redirect_uris"},
 	} {
 		m := good

@@ -91,6 +91,7 @@ func signInto(t *testing.T, srv *harness.Server, b *harness.Browser, clients ...
 }
 
 // Test201LogoutToken: 196, 197, 201 and the page that says who was reached.
+// OpenID Connect Back-Channel Logout §2.2, §2.4, Front-Channel Logout §2, RP-Initiated Logout §2, §4.
 func Test201LogoutToken(t *testing.T) {
 	m := newMailbox(t)
 	srv := channels(t, m)
@@ -127,6 +128,7 @@ func Test201LogoutToken(t *testing.T) {
 
 // Test200BackChannel: slow, failing and redirecting apps keep nobody waiting; a
 // failed delivery is made later.
+// OpenID Connect Back-Channel Logout §2.5.
 func Test200BackChannel(t *testing.T) {
 	m := newMailbox(t)
 	srv := channels(t, m)

@@ -51,6 +51,7 @@ func enter(t *testing.T, srv *harness.Server, b *harness.Browser, username, code
 }
 
 // Test188To190Devices: 188, 190, 193 and the ways a device may end.
+// RFC 8628 §3.1, §3.2, §3.3, §3.3.1, §3.4, §3.5, §5.4, §6.1.
 func Test188To190Devices(t *testing.T) {
 	srv := start(t)
 	television(t, srv)
@@ -155,6 +156,7 @@ func TestSlowDown(t *testing.T) {
 }
 
 // Test186GuessedCodes: ten wrong ones lock a browser, thirty an address.
+// RFC 8628 §5.1.
 func Test186GuessedCodes(t *testing.T) {
 	srv := start(t)
 	television(t, srv)
@@ -187,6 +189,7 @@ func Test186GuessedCodes(t *testing.T) {
 }
 
 // Test192PendingDevices: capped by address.
+// RFC 8628 §5.2.
 func Test192PendingDevices(t *testing.T) {
 	srv := start(t)
 	television(t, srv)

@@ -79,6 +79,7 @@ func (d *documentHost) request(change url.Values) url.Values {
 const noClient = "PAGE400(invalid_request client_id)"
 
 // Test177To182Documents: what a document may be.
+// Client ID Metadata Document §3, §4, §6.6.
 func Test177To182Documents(t *testing.T) {
 	d := newDocumentHost(t, nil)
 	for _, c := range []struct {
@@ -140,6 +141,7 @@ func Test177To182Documents(t *testing.T) {
 }
 
 // Test176And181Addresses: what a client id may be as an address.
+// Client ID Metadata Document §3.
 func Test176And181Addresses(t *testing.T) {
 	d := newDocumentHost(t, nil)
 	for _, id := range []string{

@@ -20,6 +20,7 @@ func dpopCode(t *testing.T, srv *harness.Server, change url.Values) url.Values {
 
 // Test136To138Proofs: what a proof must be at /token. A refused one changes
 // nothing, so one code serves all rows until the good one.
+// RFC 9449 §4.3, §5, §11.1.
 func Test136To138Proofs(t *testing.T) {
 	srv := start(t)
 	key := newCaseKey(t, "ES256", "")
@@ -103,6 +104,7 @@ func Test136To138Proofs(t *testing.T) {
 }
 
 // Test141BoundTokens: 141, 142 at userinfo, and what introspection says.
+// RFC 9449 §6, §6.2, §7, §7.1, §7.2.
 func Test141BoundTokens(t *testing.T) {
 	srv := start(t)
 	key, other := newCaseKey(t, "EdDSA", ""), newCaseKey(t, "ES256", "")
@@ -166,6 +168,7 @@ func Test141BoundTokens(t *testing.T) {
 }
 
 // Test140Nonces: a server that asks for nonces.
+// RFC 9449 §8, §8.2, §9.
 func Test140Nonces(t *testing.T) {
 	config := setup(databases["sqlite"](t))
 	config.DPoPNonce = true
@@ -205,6 +208,7 @@ func Test140Nonces(t *testing.T) {
 }
 
 // Test144BoundCodes: dpop_jkt, and a proof at /par.
+// RFC 9449 §10, §10.1.
 func Test144BoundCodes(t *testing.T) {
 	srv := start(t)
 	key, other := newCaseKey(t, "ES256", ""), newCaseKey(t, "ES256", "")

@@ -10,6 +10,7 @@ import (
 
 // Test116GuessedTokens: who asks about tokens that are none is told to wait;
 // real ones are answered all the while.
+// RFC 7662 §4.
 func Test116GuessedTokens(t *testing.T) {
 	srv := start(t)
 	token := grant(t, srv, "web", nil).String("access_token")

@@ -48,6 +48,7 @@ func keyedBy(t *testing.T, srv *harness.Server, id, jwksURI string) {
 
 // Test121Refetch: an unknown kid fetches a client's keys again, and not more
 // than once a minute; keys that are known stay good while their address fails.
+// OpenID Connect Core §10.1.1.
 func Test121Refetch(t *testing.T) {
 	srv := open(t, nil)
 	first, second := newCaseKey(t, "ES256", "one"), newCaseKey(t, "ES256", "two")
@@ -114,6 +115,7 @@ func TestHostileKeyHost(t *testing.T) {
 
 // TestFAPI2 walks the profile: every rule's refusal says which it is, and a
 // client that keeps them gets bound tokens that aren't rotated.
+// FAPI 2.0 Security Profile §5.3.2, §5.3.2.1, §5.3.2.2, §5.4, §5.4.1.
 func TestFAPI2(t *testing.T) {
 	srv := start(t)
 	key, proof := newCaseKey(t, "PS256", "k"), newCaseKey(t, "ES256", "")
@@ -188,6 +190,7 @@ func TestFAPI2(t *testing.T) {
 }
 
 // TestTokenExchange: RFC 8693, within the operator's policy.
+// RFC 8693 §1.1, §2, §2.1, §2.2.1, §2.2.2, §3, §4.1.
 func TestTokenExchange(t *testing.T) {
 	srv := start(t)
 	gateway := func(id string, policy *oauth.ExchangePolicy) {

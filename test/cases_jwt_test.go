@@ -104,6 +104,7 @@ var refused = map[string]string{
 
 // TestJWTCases is group I, against every consumer of other people's JWTs but
 // DPoP, whose own tests are in internal/dpop.
+// RFC 7515 §2, §4, §4.1.9, §4.1.11, RFC 7517 §5, RFC 7519 §4, §4.1.3, RFC 7523 §2.1, §3, RFC 8725 §3.1, RFC 9101 §4, §6.2.
 func TestJWTCases(t *testing.T) {
 	b := newJWTBed(t)
 	public := b.key.private.Public().(*rsa.PublicKey)
@@ -220,6 +221,7 @@ func Test133SameKeyID(t *testing.T) {
 }
 
 // Test134KindsOfJWT gives every kind of JWT to every place that takes another.
+// RFC 8725 §3.11.
 func Test134KindsOfJWT(t *testing.T) {
 	b := newJWTBed(t)
 	tokens := grant(t, b.Server, "web", one("scope", "openid offline_access orgs:read"))
@@ -279,6 +281,7 @@ func Test134KindsOfJWT(t *testing.T) {
 }
 
 // Test084AssertionClaims: 083 to 088.
+// RFC 7521 §4.2, RFC 7523 §2.2, §3, OpenID Connect Core §9.
 func Test084AssertionClaims(t *testing.T) {
 	b := newJWTBed(t)
 	c := b.consumers()[0]

@@ -148,6 +148,7 @@ func (b *mtlsBed) send(t *testing.T, method, path string, cert *tls.Certificate,
 }
 
 // Test146Certificates: who a certificate must be of, and what it must say.
+// RFC 8705 §2, §2.1, §2.1.2, §5, RFC 4514 §2.1, §3.
 func Test146Certificates(t *testing.T) {
 	b := newMTLSBed(t)
 	methods := map[string]oauth.Metadata{
@@ -212,6 +213,7 @@ func Test146Certificates(t *testing.T) {
 }
 
 // Test148BoundToCertificate: self-signed certificates, tokens bound to them.
+// RFC 8705 §2.2, §3, §3.1, §3.2, §3.4, §4.
 func Test148BoundToCertificate(t *testing.T) {
 	b := newMTLSBed(t)
 	self := newAuthority(t)
@@ -263,6 +265,7 @@ func Test148BoundToCertificate(t *testing.T) {
 }
 
 // Test149ForgedHeaders: a header with a certificate counts from a trusted proxy.
+// RFC 8705 §6.5, RFC 9700 §4.13, RFC 9440.
 func Test149ForgedHeaders(t *testing.T) {
 	cert := newAuthority(t).issue(t, nil)
 	escaped := url.QueryEscape(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Leaf.Raw})))

@@ -24,6 +24,7 @@ func openPushed(client, requestURI string) string {
 }
 
 // Test152Push is 152 and what /par answers.
+// RFC 9126 §2, §2.1, §2.2, §2.3.
 func Test152Push(t *testing.T) {
 	srv := start(t)
 	good := push(t, srv, nil)
@@ -69,6 +70,7 @@ func Test152Push(t *testing.T) {
 }
 
 // Test153UsedUp: at completion, not at opening; in every browser; once.
+// RFC 9126 §4, §7.3.
 func Test153UsedUp(t *testing.T) {
 	srv := start(t)
 	uri := push(t, srv, one("state", "pushed")).String("request_uri")
@@ -156,6 +158,7 @@ func Test153Races(t *testing.T) {
 }
 
 // Test154To157Bound: 154, 156, 053, 157 and 162.
+// RFC 9126 §5, §6, RFC 9101 §6.3.
 func Test154To157Bound(t *testing.T) {
 	srv := start(t)
 	uri := push(t, srv, url.Values{"state": {"pushed"}, "login_hint": {"canary-hint"}, "nonce": {"canary-nonce"}}).String("request_uri")
@@ -246,6 +249,7 @@ func (r *requestObjects) ask(t *testing.T, outer url.Values) string {
 }
 
 // Test158To161RequestObjects: 156, 158 to 161.
+// RFC 9101 §4, §5, §5.2, §6.1, §6.2, §6.3, §10.8, OpenID Connect Core §6.1, §6.2.
 func Test158To161RequestObjects(t *testing.T) {
 	r := newRequestObjects(t)
 	sign := func(changes map[string]any) string { return r.key.jwt(nil, r.claims(changes)) }
@@ -310,6 +314,7 @@ func Test158To161RequestObjects(t *testing.T) {
 }
 
 // TestSignedResponses is JARM: every mode, for codes and for errors.
+// JARM §2.1, §2.3, §2.3.4.
 func TestSignedResponses(t *testing.T) {
 	srv := start(t)
 	b := signedIn(t, srv, "ada")

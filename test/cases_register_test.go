@@ -62,6 +62,7 @@ func open(t *testing.T, change func(*valetkey.Config)) *harness.Server {
 }
 
 // Test164Modes: closed, with an initial access token, open.
+// RFC 7591 §3, §3.1.
 func Test164Modes(t *testing.T) {
 	good := map[string]any{"redirect_uris": []string{"https://new.example/cb"}}
 	closed := start(t)
@@ -102,6 +103,7 @@ func Test164Modes(t *testing.T) {
 }
 
 // Test165Addresses: every address of a registration, with what no address may be.
+// RFC 7591 §2, §3.2.2.
 func Test165Addresses(t *testing.T) {
 	srv := open(t, func(c *valetkey.Config) { c.ThrottleOff = true })
 	list := func(s string) any { return []string{s} }
@@ -131,6 +133,7 @@ func Test165Addresses(t *testing.T) {
 }
 
 // Test169WhatStrangersDecide: 169, 172 and the rules of metadata.
+// RFC 7591 §2, §3.2.1, §3.2.2, OpenID Connect Registration §2, §3.1.
 func Test169WhatStrangersDecide(t *testing.T) {
 	srv := open(t, nil)
 	ask := func(change map[string]any) *harness.Answer {
@@ -192,6 +195,7 @@ func Test169WhatStrangersDecide(t *testing.T) {
 }
 
 // Test170Manage: RFC 7592; 170, 174.
+// RFC 7592 §2, §2.1, §2.2, §2.3, §3.
 func Test170Manage(t *testing.T) {
 	srv := open(t, nil)
 	made := sendJSON(t, srv, "POST", "/register", "", map[string]any{"client_name": "Mine", "redirect_uris": []string{"https://new.example/cb"}, "scope": "openid offline_access orgs:read"})
@@ -259,6 +263,7 @@ func Test170Manage(t *testing.T) {
 }
 
 // Test173ManyRegistrations: a limit by address.
+// RFC 7591 §5.
 func Test173ManyRegistrations(t *testing.T) {
 	srv := open(t, nil)
 	counts := map[int]int{}
@@ -307,6 +312,7 @@ func Test166PrivateAddresses(t *testing.T) {
 }
 
 // TestPairwise: subjects by sector, and the sector's document.
+// OpenID Connect Core §8, §8.1, OpenID Connect Registration §5.
 func TestPairwise(t *testing.T) {
 	var listed atomic.Value
 	listener := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

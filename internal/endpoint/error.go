@@ -81,6 +81,13 @@ func (e *Endpoints) failBearer(w http.ResponseWriter, r *http.Request, byDPoP bo
 func (e *Endpoints) log(r *http.Request, err *oauth.Error) {
 	switch err.Code {
 	case oauth.CodeServerError, oauth.CodeTemporarilyUnavailable:
+		if r.Context().Err() != nil { // whoever asked has gone; that is no fault
+			e.Log.DebugContext(r.Context(), "request given up", "path", r.URL.Path)
+			return
+		}
+	}
+	switch err.Code {
+	case oauth.CodeServerError, oauth.CodeTemporarilyUnavailable:
 		e.Log.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "error", err.Error())
 	default:
 		e.Log.DebugContext(r.Context(), "request refused", "path", r.URL.Path, "code", err.Code, "why", strings.ToValidUTF8(err.Error(), "?"))

@@ -15,9 +15,10 @@ type reference struct {
 // Core, Discovery and Registration are ordinary words unless a § follows.
 var mention = regexp.MustCompile(`(RFC \d+(?:bis)?)` +
 	`|((?:OpenID Connect |OIDC )(?:Core|Discovery|Registration)|(?:Core|Discovery|Registration) §)` +
-	`|((?:OpenID Connect |OIDC )?(?:RP-Initiated|Back-Channel) Logout)` +
+	`|((?:OpenID Connect |OIDC )?(?:RP-Initiated|Back-Channel|Front-Channel) Logout)` +
 	`|((?:OAuth 2\.0 )?(?:Multiple Response Types|Form Post Response Mode))` +
 	`|(NIST SP 800-63B)` +
+	`|(FAPI 2\.0 (?:Security Profile|Message Signing)|JARM|draft-ietf-oauth-client-id-metadata-document|Client ID Metadata Documents?)` +
 	`|(CONTRACT|DESIGN)` +
 	`|§§?\s?(\d+[a-z]?(?:\.\d+)*)`)
 
@@ -27,6 +28,7 @@ const (
 	groupLogout
 	groupMode
 	groupNIST
+	groupOthers
 	groupOurs
 	groupSection
 )
@@ -89,6 +91,14 @@ func canonical(group int, value string) string {
 		return "OpenID Connect " + value
 	case groupMode:
 		return "OAuth 2.0 " + strings.TrimPrefix(value, "OAuth 2.0 ")
+	case groupOthers:
+		switch {
+		case value == "JARM":
+			return "JWT Secured Authorization Response Mode (JARM)"
+		case strings.HasPrefix(value, "Client ID"), strings.HasPrefix(value, "draft"):
+			return "OAuth Client ID Metadata Document"
+		}
+		return value
 	case groupOurs:
 		return ""
 	}

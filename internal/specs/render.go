@@ -21,15 +21,20 @@ hand is lost. What is left out or stricter is in [divergences.md](divergences.md
 var titles = map[string]string{
 	"RFC 5869": "HKDF", "RFC 6749": "The OAuth 2.0 Authorization Framework", "RFC 6750": "Bearer Token Usage",
 	"RFC 7009": "Token Revocation", "RFC 7515": "JSON Web Signature", "RFC 7517": "JSON Web Key",
-	"RFC 7518": "JSON Web Algorithms", "RFC 7519": "JSON Web Token", "RFC 7591": "Dynamic Client Registration (the names of its metadata)",
+	"RFC 7518": "JSON Web Algorithms", "RFC 7519": "JSON Web Token", "RFC 7591": "Dynamic Client Registration",
 	"RFC 7617": "HTTP Basic Authentication", "RFC 7636": "Proof Key for Code Exchange", "RFC 7638": "JWK Thumbprint",
 	"RFC 7662": "Token Introspection", "RFC 7797": "JWS Unencoded Payload (refused)", "RFC 7800": "Proof-of-Possession Keys",
 	"RFC 8037": "EdDSA in JOSE", "RFC 8252": "OAuth 2.0 for Native Apps", "RFC 8414": "Authorization Server Metadata",
 	"RFC 8693": "Token Exchange", "RFC 8705": "Mutual TLS", "RFC 8707": "Resource Indicators", "RFC 8725": "JWT Best Current Practices",
-	"RFC 9068": "JWT Profile for Access Tokens", "RFC 9101": "JWT-Secured Authorization Request (refused)", "RFC 9106": "Argon2",
+	"RFC 9068": "JWT Profile for Access Tokens", "RFC 9101": "JWT-Secured Authorization Request", "RFC 9106": "Argon2",
 	"RFC 9110": "HTTP Semantics", "RFC 9111": "HTTP Caching", "RFC 9207": "Issuer Identification", "RFC 9449": "DPoP",
 	"RFC 9470": "Step Up Authentication", "RFC 9700": "Best Current Practice for OAuth 2.0 Security",
-	"RFC 9728": "Protected Resource Metadata", "RFC 6265bis": "Cookies",
+	"RFC 9728": "Protected Resource Metadata", "RFC 6265bis": "Cookies", "RFC 3986": "URI Syntax", "RFC 4514": "Distinguished Names",
+	"RFC 6052": "IPv6 Addressing of Translators", "RFC 6890": "Special-Purpose Addresses", "RFC 7521": "Assertion Framework",
+	"RFC 7523": "JWT Assertions", "RFC 7526": "6to4 Anycast", "RFC 7592": "Dynamic Client Registration Management",
+	"RFC 8176": "Authentication Method References", "RFC 8628": "Device Authorization Grant", "RFC 9126": "Pushed Authorization Requests",
+	"RFC 9325": "Recommendations for TLS", "RFC 9440": "Client-Cert HTTP Header", "RFC 9701": "JWT Response for Token Introspection",
+	"RFC 9864": "Fully-Specified Algorithms",
 }
 
 func render(found index) []byte {

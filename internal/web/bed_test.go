@@ -40,6 +40,12 @@ func (h *house) advance(d time.Duration) { h.offset.Add(int64(d)) }
 
 func newHouse(t testing.TB, change ...func(*Config)) *house {
 	t.Helper()
+	return newHouseOf(t, func(*oauth.Server) {}, change...)
+}
+
+// newHouseOf is newHouse with other rules.
+func newHouseOf(t testing.TB, rules func(*oauth.Server), change ...func(*Config)) *house {
+	t.Helper()
 	h := &house{t: t, mux: http.NewServeMux()}
 	ctx, cancel := context.WithCancel(context.Background())
 	ring, err := seal.Parse(seal.Generate())
@@ -57,7 +63,7 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 	signing, err := keys.New(ctx, keys.Config{Store: st, Box: ring.Box("signing-key", ""), Now: h.now})
 	ok(t, err)
 	people := &login.Service{Store: st, Setups: st, Hasher: secret.NewHasher(0, 0, 0), Now: h.now, Throttle: &login.Throttle{Now: h.now}}
-	rules := oauth.New(oauth.Server{
+	server := oauth.Server{
 		Issuer: issuer, Store: st, Keys: signing, Users: people, Seal: ring, Now: h.now, Signup: true,
 		Notify: func(_ context.Context, e oauth.Event) {
 			if e.Kind == oauth.EventProblem {
@@ -65,8 +71,9 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 				st.NoteProblem(e)
 			}
 		},
-	})
-	c := Config{OAuth: rules, Store: st, Login: people, Keyring: ring, Issuer: issuer, Signup: true, Now: h.now}
+	}
+	rules(&server)
+	c := Config{OAuth: oauth.New(server), Store: st, Login: people, Keyring: ring, Issuer: issuer, Signup: true, Now: h.now}
 	for _, f := range change {
 		f(&c)
 	}
@@ -217,12 +224,37 @@ func formIn(t testing.TB, text, id string) (string, url.Values) {
 				fields.Add(attr(in, "name"), attr(in, "value"))
 			case in.Data == "textarea" && in.FirstChild != nil:
 				fields.Add(attr(in, "name"), in.FirstChild.Data)
+			case in.Data == "select":
+				fields.Add(attr(in, "name"), selected(in))
 			}
 		}
 		return attr(n, "action"), fields
 	}
 	t.Fatalf("no form %q in %s", id, text)
 	return "", nil
+}
+
+// selected is the value of a list: the chosen one's, else the first one's.
+func selected(list *html.Node) string {
+	var first, chosen *html.Node
+	for n := range list.Descendants() {
+		if n.Data != "option" {
+			continue
+		}
+		if first == nil {
+			first = n
+		}
+		if _, is := attrs(n)["selected"]; is {
+			chosen = n
+		}
+	}
+	if chosen == nil {
+		chosen = first
+	}
+	if value, has := attrs(chosen)["value"]; has {
+		return value
+	}
+	return chosen.FirstChild.Data
 }
 
 func attrs(n *html.Node) map[string]string {

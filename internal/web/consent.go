@@ -93,7 +93,7 @@ func (w *Web) renderConsent(rw http.ResponseWriter, r *http.Request, a asked, ch
 		return
 	}
 	v := consentView{
-		App: viewApp(a.view.Client), Who: who, Host: a.view.RedirectHost, Granted: a.view.Granted, Changed: changed, Device: a.view.Device,
+		App: viewRequest(a.waiting), Who: who, Host: a.view.RedirectHost, Granted: a.view.Granted, Changed: changed, Device: a.view.Device,
 		Action: pathWith("/consent", "i", a.Envelope), Switch: carry(r, "/login", "switch", "1"),
 		Form: w.formToken(rw, r, a.session, "consent", a.shown()...),
 	}

@@ -16,6 +16,8 @@ func (w *Web) developerMap() []route {
 		{"POST /developer/apps/{id}", w.owned(w.postApp)},
 		{"POST /developer/apps/{id}/secret", w.ownedForm("secret", w.replaceSecret)},
 		{"POST /developer/apps/{id}/callbacks", w.ownedForm("callbacks", w.addCallback)},
+		{"GET /developer/apps/{id}/security", w.owned(w.showSecurity)},
+		{"POST /developer/apps/{id}/security", w.ownedForm("security", w.postSecurity, "grant")},
 		{"GET /developer/apps/{id}/delete", w.owned(w.showDelete)},
 		{"POST /developer/apps/{id}/delete", w.ownedForm("delete", w.deleteApp)},
 	}
@@ -27,8 +29,8 @@ func (w *Web) owned(act func(*visit, *oauth.Client)) http.HandlerFunc {
 	return w.signedIn(w.withApp(act))
 }
 
-func (w *Web) ownedForm(purpose string, act func(*visit, *oauth.Client)) http.HandlerFunc {
-	return w.posted(purpose, w.withApp(act))
+func (w *Web) ownedForm(purpose string, act func(*visit, *oauth.Client), repeatable ...string) http.HandlerFunc {
+	return w.posted(purpose, w.withApp(act), repeatable...)
 }
 
 func (w *Web) withApp(act func(*visit, *oauth.Client)) func(*visit) {

@@ -18,6 +18,8 @@ type appPage struct {
 	Saved    bool
 	Off      bool
 	Hidden   bool // it authenticates with a secret
+
+	Profile, Method, Tokens string // in words
 }
 
 func (w *Web) showApp(v *visit, c *oauth.Client) {
@@ -35,11 +37,11 @@ func (w *Web) renderApp(v *visit, c *oauth.Client, status int, form appForm, sav
 		return
 	}
 	form.Action, form.Submit = appPath(c.ID), "Save changes"
-	form.Token = w.token(v, "app")
+	form.Token, form.Pairwise = w.token(v, "app"), pairwiseHost(c)
 	view := appPage{
 		App: viewApp(c), ClientID: c.ID, Type: typeInWords(c.Type), Form: form, Saved: saved, Off: c.Disabled,
-		Secret: w.token(v, "secret"), Add: w.token(v, "callbacks"), Hidden: c.Confidential(),
-		Problems: viewProblems(problems, c), Code: snippets(w.Issuer, c),
+		Secret: w.token(v, "secret"), Add: w.token(v, "callbacks"), Hidden: c.UsesSecret(),
+		Problems: viewProblems(problems, c), Code: w.snippets(c), Profile: profileInWords(c.Profile), Method: methodInWords(c.AuthMethod), Tokens: tokensInWords(c),
 	}
 	w.show(v, as{status: status}, "developer_app", page{Title: c.Name, Section: "apps", D: view})
 }
@@ -63,7 +65,8 @@ func (w *Web) postApp(v *visit, c *oauth.Client) {
 		w.renderApp(v, c, form.status(), form, false)
 		return
 	}
-	if err := w.storeApp(v, form, changed, func() error { return w.Store.UpdateClient(v.r.Context(), changed, false) }); err != nil {
+	ends := oauth.MustEnd(c, changed) // another host may make other subjects
+	if err := w.storeApp(v, form, changed, func() error { return w.Store.UpdateClient(v.r.Context(), changed, ends) }); err != nil {
 		w.fail(v.rw, v.r, err)
 		return
 	}

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -11,41 +13,105 @@ import (
 // never holds the secret: that comes from the environment.
 type snippet struct{ Name, Text string }
 
-func snippets(issuer string, c *oauth.Client) []snippet {
-	if c.Type == oauth.TypeService {
-		return serviceSnippets(issuer, c)
+// snippets are the right requests for the app as it is registered.
+func (w *Web) snippets(c *oauth.Client) []snippet {
+	r := newRecipe(w.OAuth, c)
+	var out []snippet
+	add := func(where, curl, golang, node string) {
+		for _, one := range []snippet{{"curl", curl}, {"Go", golang}, {"Node", node}} {
+			if one.Text != "" {
+				one.Name += where
+				out = append(out, one)
+			}
+		}
 	}
-	p := newSnippetParts(issuer, c)
-	return []snippet{{"curl", p.curl()}, {"Go", p.golang()}, {"Node", p.node()}}
+	if contains(c.GrantTypes, oauth.GrantClientCredentials) && c.Type == oauth.TypeService {
+		add("", r.curlService(), r.goService(), r.nodeService())
+	}
+	if contains(c.GrantTypes, oauth.GrantAuthorizationCode) {
+		add("", r.curl(), r.golang(), r.node())
+	}
+	if contains(c.GrantTypes, oauth.GrantDeviceCode) {
+		add(", signing in on another device", r.curlDevice(), r.goDevice(), r.nodeDevice())
+	}
+	return out
 }
 
-// snippetParts are what an app's code needs. Each comes through the rules of
-// registration, which leave neither quotes nor line breaks in them.
-type snippetParts struct {
+// recipe is what an app's code needs. Each value comes through the rules of
+// registration, which leave neither quotes nor line breaks in it.
+type recipe struct {
 	issuer, id, callback, scope string
-	hidden                      bool
+	registered                  string // the scopes that were registered, where callers would rather have none than ours
+	api                         string // where programs ask: the issuer, or the address that takes certificates
+	method                      string
+	alg, kid                    string // of the app's own key
+	pushed, signed              bool   // how its requests come
+	dpop, certificate           bool   // what its tokens are bound to
+	nonce                       bool   // the server puts a nonce into proofs
 }
 
-func newSnippetParts(issuer string, c *oauth.Client) snippetParts {
-	p := snippetParts{issuer: issuer, id: c.ID, scope: c.Scope, hidden: c.Confidential(), callback: "https://app.example/callback"}
+func newRecipe(s *oauth.Server, c *oauth.Client) recipe {
+	fapi := c.Profile == oauth.ProfileFAPI2
+	r := recipe{
+		issuer: s.Issuer, api: s.Issuer, id: c.ID, scope: c.Scope, registered: c.Scope, method: c.AuthMethod, callback: "https://app.example/callback",
+		pushed: c.RequirePushed || fapi, signed: c.RequireSignedRequest, nonce: s.DPoPNonce,
+		certificate: c.BoundCertificate || c.AuthMethod == oauth.AuthTLS || c.AuthMethod == oauth.AuthSelfSigned,
+	}
+	r.dpop = c.BoundDPoP || fapi && !r.certificate
+	r.alg, r.kid = keyOf(c)
+	if r.certificate && s.MTLSURL != "" {
+		r.api = s.MTLSURL
+	}
 	if len(c.RedirectURIs) > 0 {
-		p.callback = c.RedirectURIs[0]
+		r.callback = c.RedirectURIs[0]
 	}
-	if p.scope == "" {
-		p.scope = "openid profile email"
+	if r.scope == "" {
+		r.scope = "openid profile email"
 	}
-	return p
+	return r
 }
 
-func (p snippetParts) curl() string {
-	auth := `  -d client_id='` + shell(p.id) + "' \\\n"
-	if p.hidden {
-		auth = `  -u '` + shell(p.id) + `':"$CLIENT_SECRET"` + " \\\n"
+// keyOf is the algorithm and the id of the key that the app signs with: the
+// registered one, or what its first key can do.
+func keyOf(c *oauth.Client) (alg, kid string) {
+	var set struct {
+		Keys []struct{ Kty, Alg, Kid string }
+	}
+	_ = json.Unmarshal(c.JWKS, &set) // judged when it was registered; at an address we don't look
+	registered := cmp.Or(c.AuthAlg, c.RequestAlg)
+	for _, key := range set.Keys {
+		can := cmp.Or(key.Alg, registered, "PS256")
+		switch key.Kty {
+		case "EC":
+			can = "ES256"
+		case "OKP":
+			can = "EdDSA" // whichever of its names the key has
+		}
+		if registered == "" || registered == can {
+			return can, key.Kid
+		}
+	}
+	return cmp.Or(registered, "PS256"), ""
+}
+
+func (r recipe) hidden() bool { return r.method != oauth.AuthNone }
+
+// asserts: the app proves itself by a token that it signs.
+func (r recipe) asserts() bool {
+	return r.method == oauth.AuthPrivateJWT || r.method == oauth.AuthSecretJWT
+}
+
+// plain: a library of ten years ago can do it.
+func (r recipe) plain() bool {
+	return !r.asserts() && !r.certificate && !r.dpop && !r.pushed && !r.signed
+}
+
+func (r recipe) curl() string {
+	if !r.plain() {
+		return r.curlCode()
 	}
 	return fmt.Sprintf(`# 1. Make a verifier and open the address that this prints.
-VERIFIER=$(openssl rand -hex 32)
-CHALLENGE=$(printf %%s "$VERIFIER" | openssl dgst -sha256 -binary | openssl base64 -A | tr '+/' '-_' | tr -d '=')
-echo "%s/authorize?response_type=code&client_id=%s&redirect_uri=%s&scope=%s&state=$(openssl rand -hex 16)&code_challenge=$CHALLENGE&code_challenge_method=S256"
+%secho "%s/authorize?response_type=code&client_id=%s&redirect_uri=%s&scope=%s&state=$(openssl rand -hex 16)&code_challenge=$CHALLENGE&code_challenge_method=S256"
 
 # 2. The browser comes back with ?code=…; trade it for tokens.
 CODE=paste-it-here
@@ -54,12 +120,15 @@ curl -sS '%s/token' \
   -d code="$CODE" \
   -d code_verifier="$VERIFIER" \
   --data-urlencode redirect_uri='%s'
-`, p.issuer, escape(p.id), escape(p.callback), escape(p.scope), p.issuer, auth, shell(p.callback))
+`, makeVerifier, r.issuer, escape(r.id), escape(r.callback), escape(r.scope), r.issuer, r.curlAuth(), shell(r.callback))
 }
 
-func (p snippetParts) golang() string {
+func (r recipe) golang() string {
+	if !r.plain() {
+		return "" // golang.org/x/oauth2 can't
+	}
 	secretLine := ""
-	if p.hidden {
+	if r.hidden() {
 		secretLine = "\n\tClientSecret: os.Getenv(\"CLIENT_SECRET\"),"
 	}
 	return fmt.Sprintf(`// go get golang.org/x/oauth2
@@ -69,7 +138,7 @@ config := &oauth2.Config{
 	Scopes:       []string{%s},
 	Endpoint: oauth2.Endpoint{
 		AuthURL:  %q,
-		TokenURL: %q,
+		TokenURL: %q,%s
 	},
 }
 
@@ -79,74 +148,56 @@ http.Redirect(w, r, config.AuthCodeURL(state, oauth2.S256ChallengeOption(verifie
 
 // In the callback: compare state, then
 token, err := config.Exchange(r.Context(), r.FormValue("code"), oauth2.VerifierOption(verifier))
-`, p.id, secretLine, p.callback, quotedList(p.scope), p.issuer+"/authorize", p.issuer+"/token")
+`, r.id, secretLine, r.callback, quotedList(r.scope), r.issuer+"/authorize", r.issuer+"/token", r.goStyle("\t\t"))
 }
 
-func (p snippetParts) node() string {
-	secretLine, options := ", undefined, client.None()", insecure(p.issuer)
-	if p.hidden {
-		secretLine = ", undefined, client.ClientSecretBasic(process.env.CLIENT_SECRET)"
+// goStyle says how the secret is sent, where it isn't in the header.
+func (r recipe) goStyle(indent string) string {
+	if r.method != oauth.AuthPost {
+		return ""
 	}
-	return fmt.Sprintf(`// npm install openid-client@6
-import * as client from "openid-client"
-
-const config = await client.discovery(new URL(%q), %q%s%s)
-
-// To sign in: keep verifier and state in the person's session.
-const verifier = client.randomPKCECodeVerifier()
-const state = client.randomState()
-const url = client.buildAuthorizationUrl(config, {
-	redirect_uri: %q,
-	scope: %q,
-	state,
-	code_challenge: await client.calculatePKCECodeChallenge(verifier),
-	code_challenge_method: "S256",
-})
-
-// In the callback, with its full address:
-const tokens = await client.authorizationCodeGrant(config, new URL(currentUrl), {
-	pkceCodeVerifier: verifier,
-	expectedState: state,
-})
-`, p.issuer, p.id, secretLine, options, p.callback, p.scope)
+	return "\n" + indent + "AuthStyle: oauth2.AuthStyleInParams,"
 }
 
-func serviceSnippets(issuer string, c *oauth.Client) []snippet {
-	scope, scopes := "", ""
-	if c.Scope != "" {
-		scope = " \\\n  -d scope='" + shell(c.Scope) + "'"
-		scopes = "\n\tScopes:       []string{" + quotedList(c.Scope) + "},"
+func (r recipe) goDevice() string {
+	if !r.plain() {
+		return ""
 	}
-	curl := fmt.Sprintf("curl -sS '%s/token' \\\n  -u '%s':\"$CLIENT_SECRET\" \\\n  -d grant_type=client_credentials%s\n", issuer, shell(c.ID), scope)
-	golang := fmt.Sprintf(`// go get golang.org/x/oauth2
+	secretLine := ""
+	if r.hidden() {
+		secretLine = "\n\tClientSecret: os.Getenv(\"CLIENT_SECRET\"),"
+	}
+	return fmt.Sprintf(`// go get golang.org/x/oauth2
+config := &oauth2.Config{
+	ClientID: %q,%s
+	Scopes:   []string{%s},
+	Endpoint: oauth2.Endpoint{
+		DeviceAuthURL: %q,
+		TokenURL:      %q,%s
+	},
+}
+device, err := config.DeviceAuth(ctx)
+fmt.Println("Open", device.VerificationURI, "and enter", device.UserCode)
+token, err := config.DeviceAccessToken(ctx, device) // waits for the person
+`, r.id, secretLine, quotedList(r.scope), r.issuer+"/device_authorization", r.issuer+"/token", r.goStyle("\t\t"))
+}
+
+func (r recipe) goService() string {
+	if !r.plain() {
+		return ""
+	}
+	scopes := ""
+	if r.registered != "" {
+		scopes = "\n\tScopes:       []string{" + quotedList(r.registered) + "},"
+	}
+	return fmt.Sprintf(`// go get golang.org/x/oauth2
 config := &clientcredentials.Config{
 	ClientID:     %q,
 	ClientSecret: os.Getenv("CLIENT_SECRET"),
-	TokenURL:     %q,%s
+	TokenURL:     %q,%s%s
 }
 http := config.Client(ctx) // adds a token to each request
-`, c.ID, issuer+"/token", scopes)
-	node := fmt.Sprintf(`// npm install openid-client@6
-import * as client from "openid-client"
-
-const config = await client.discovery(new URL(%q), %q, undefined, client.ClientSecretBasic(process.env.CLIENT_SECRET)%s)
-const tokens = await client.clientCredentialsGrant(config%s)
-`, issuer, c.ID, insecure(issuer), nodeScope(c.Scope))
-	return []snippet{{"curl", curl}, {"Go", golang}, {"Node", node}}
-}
-
-func insecure(issuer string) string {
-	if strings.HasPrefix(issuer, "http://") {
-		return ", { execute: [client.allowInsecureRequests] }"
-	}
-	return ""
-}
-
-func nodeScope(scope string) string {
-	if scope == "" {
-		return ""
-	}
-	return fmt.Sprintf(", { scope: %q }", scope)
+`, r.id, r.issuer+"/token", r.goStyle("\t"), scopes)
 }
 
 func quotedList(scope string) string {

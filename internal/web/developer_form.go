@@ -14,6 +14,7 @@ type appForm struct {
 	Name, Description, Homepage, Audience, Type, Policy, Terms string
 	Callbacks, SignedOut                                       string // one address a line
 	Scopes                                                     []string
+	Device                                                     bool // it has no callback address: people enter a code elsewhere
 
 	Offered []scopeChoice
 	Errors  map[string]string
@@ -26,6 +27,9 @@ type appForm struct {
 	removeLogo bool
 	HasLogo    bool
 	logoStatus int // why the upload was refused
+
+	OfferDevice bool   // to say that it needs no callback address
+	Pairwise    string // the host for which people have subjects of their own
 }
 
 type scopeChoice struct {
@@ -56,11 +60,21 @@ func formOf(c *oauth.Client) appForm {
 	}
 }
 
+// pairwiseHost is the host that the app's subjects hang off, "" when nothing
+// hangs off its callback addresses.
+func pairwiseHost(c *oauth.Client) string {
+	if c.SubjectType != "pairwise" || c.SectorURI != "" || len(c.RedirectURIs) == 0 {
+		return ""
+	}
+	return hostname(c.RedirectURIs[0])
+}
+
 // formFields are the fields of a form by the names of the metadata that they
 // become, so that a rule's refusal stands beside the right field.
 var formFields = map[string]string{
 	"client_name": "name", "description": "description", "client_uri": "homepage", "policy_uri": "policy", "tos_uri": "terms",
 	"redirect_uris": "callbacks", "post_logout_redirect_uris": "signed_out", "scope": "scope", "client_type": "type", "logo_uri": "logo",
+	"frontchannel_logout_uri": "callbacks", "sector_identifier_uri": "callbacks", // what hangs off them stands on the security page
 }
 
 // judgeApp makes a client of a form, by the rules that every client passes.
@@ -86,7 +100,15 @@ func (w *Web) judgeApp(v *visit, form appForm, old *oauth.Client) (*oauth.Client
 		return nil, form, nil
 	}
 	client, bad := oauth.NewClient(id, m, w.Issuer)
-	if bad != nil {
+	if bad == nil {
+		bad = w.judgeSector(v, client, old)
+	}
+	switch {
+	case bad == nil:
+	case bad.Code == oauth.CodeServerError || bad.Code == oauth.CodeTemporarilyUnavailable:
+		return nil, form, bad
+	default:
+		form.OfferDevice = old == nil && m.Type == oauth.TypeNative && len(m.RedirectURIs) == 0
 		form.fault(formFields[bad.Parameter], inFormWords(bad))
 		return nil, form, nil
 	}
@@ -104,6 +126,9 @@ func (f appForm) into(m *oauth.Metadata) {
 	m.PolicyURI, m.TermsURI, m.Type = f.Policy, f.Terms, oauth.ClientType(f.Type)
 	m.RedirectURIs, m.PostLogoutRedirectURIs = lines(f.Callbacks), lines(f.SignedOut)
 	m.Scope = strings.Join(f.Scopes, " ")
+	if f.Device && !f.Edit && m.Type == oauth.TypeNative && len(m.RedirectURIs) == 0 {
+		m.GrantTypes = []string{oauth.GrantDeviceCode, oauth.GrantRefreshToken}
+	}
 }
 
 func (f *appForm) fault(field, why string) {
@@ -111,7 +136,7 @@ func (f *appForm) fault(field, why string) {
 		f.Errors = map[string]string{}
 	}
 	if field == "" {
-		field = "name"
+		field = "form"
 	}
 	if f.Errors[field] == "" {
 		f.Errors[field] = why
@@ -128,6 +153,14 @@ func inFormWords(e *oauth.Error) string {
 		return "Use at most 64 characters."
 	case "redirect_uris is missing":
 		return "Enter at least one callback address."
+	case "frontchannel_logout_uri must be on the scheme, host and port of a redirect URI":
+		return "The app's front-channel logout page is on none of these hosts. Change it on the security page first."
+	case "redirect URIs on several hosts need a sector_identifier_uri for pairwise subjects":
+		return "People have subjects of their own for this app, so its addresses are on one host, or the security page says which hosts belong together."
+	case "sector_identifier_uri does not list every redirect URI":
+		return "The list of hosts that belong together, on the security page, lacks one of these addresses."
+	case "profile fapi2 takes https redirect URIs":
+		return "FAPI 2.0 takes addresses that begin with https://."
 	}
 	words := strings.NewReplacer(
 		"redirect URI", "a callback address", "client_uri", "the address", "policy_uri", "the address", "tos_uri", "the address",

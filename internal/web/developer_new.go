@@ -52,7 +52,7 @@ func (w *Web) postNewApp(v *visit) {
 		w.fail(v.rw, v.r, err)
 		return
 	}
-	w.showSecret(v, client, text, true)
+	w.showSecret(v, client, text, secretNew)
 }
 
 func (w *Web) roomForApp(v *visit, form appForm) (appForm, error) {

@@ -16,16 +16,19 @@ func (w *Web) addCallback(v *visit, c *oauth.Client) {
 		m.RedirectURIs = append(append([]string(nil), m.RedirectURIs...), sent)
 	}
 	changed, bad := oauth.NewClient(c.ID, m, w.Issuer)
+	if bad == nil {
+		bad = w.judgeSector(v, changed, c)
+	}
 	if bad != nil {
 		form := formOf(c)
 		form.Callbacks = strings.Join(m.RedirectURIs, "\n")
 		form.Edit = true
-		form.Errors = map[string]string{"callbacks": sentence(bad.Description)}
+		form.Errors = map[string]string{"callbacks": inFormWords(bad)}
 		w.renderApp(v, c, http.StatusUnprocessableEntity, form, false)
 		return
 	}
 	changed.CopyStanding(c)
-	if err := w.Store.UpdateClient(v.r.Context(), changed, false); err != nil {
+	if err := w.Store.UpdateClient(v.r.Context(), changed, oauth.MustEnd(c, changed)); err != nil {
 		w.fail(v.rw, v.r, err)
 		return
 	}

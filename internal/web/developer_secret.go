@@ -5,10 +5,19 @@ import (
 )
 
 type secretView struct {
-	Name, ClientID, Secret string
-	New                    bool
-	Code                   []snippet
+	Title, Name, ClientID, Secret string
+	Why                           secretReason
+	Code                          []snippet
 }
+
+// secretReason is why an app has a secret that it hadn't.
+type secretReason string
+
+const (
+	secretNew      secretReason = "new"      // the app is registered
+	secretReplaced secretReason = "replaced" // the old one stopped
+	secretGiven    secretReason = "given"    // its way to authenticate needs one
+)
 
 // replaceSecret makes another secret and shows it this one time. The old one
 // stops working at once; what was issued with it stays.
@@ -26,15 +35,15 @@ func (w *Web) replaceSecret(v *visit, c *oauth.Client) {
 		w.fail(v.rw, v.r, err)
 		return
 	}
-	w.showSecret(v, c, text, false)
+	w.showSecret(v, c, text, secretReplaced)
 }
 
-func (w *Web) showSecret(v *visit, c *oauth.Client, text string, isNew bool) {
+func (w *Web) showSecret(v *visit, c *oauth.Client, text string, why secretReason) {
 	title := "New secret for " + c.Name
-	if isNew {
+	if why == secretNew {
 		title = c.Name + " is registered"
 	}
 	w.show(v, as{secret: true}, "developer_secret", page{Title: title, Section: "apps", D: secretView{
-		Name: c.Name, ClientID: c.ID, Secret: text, New: isNew, Code: snippets(w.Issuer, c),
+		Title: title, Name: c.Name, ClientID: c.ID, Secret: text, Why: why, Code: w.snippets(c),
 	}})
 }

@@ -56,7 +56,7 @@ func (u upload) appForm() appForm {
 	form := appForm{
 		Name: get("name"), Description: get("description"), Homepage: get("homepage"), Audience: get("audience"), Type: get("type"),
 		Policy: get("policy"), Terms: get("terms"), Callbacks: get("callbacks"), SignedOut: get("signed_out"),
-		Scopes: u.fields["scope"], removeLogo: get("remove_logo") != "",
+		Scopes: u.fields["scope"], removeLogo: get("remove_logo") != "", Device: get("device") != "",
 	}
 	err := u.fault
 	if err == nil && len(u.logo) > 0 {

@@ -13,7 +13,7 @@ type deviceView struct {
 	Action   string
 	Form     string
 	Code     string // as typed or as in the link
-	FromLink bool   // the code came by an address, not by hand
+	FromLink bool   // the code came by an address, not by hand: it is there to be compared
 	Problem  string
 	Done     string // what was decided: approved or denied
 	App      *appView
@@ -33,7 +33,11 @@ func (w *Web) renderDevice(rw http.ResponseWriter, r *http.Request, status int, 
 		return
 	}
 	v.Action, v.Form = "/device", w.formToken(rw, r, session, "device")
-	w.render(rw, r, as{status: status}, "device", page{Title: "Connect a device", D: v})
+	title := "Connect a device"
+	if v.FromLink {
+		title = "Compare the code"
+	}
+	w.render(rw, r, as{status: status}, "device", page{Title: title, D: v})
 }
 
 func hyphened(code string) string {
@@ -61,7 +65,7 @@ func (w *Web) postDevice(rw http.ResponseWriter, r *http.Request) {
 	typed, standing := form.Get("user_code"), oauth.Standing{Session: session}
 	in, err := w.OAuth.DeviceInteraction(r.Context(), typed, w.browser(r), w.Address(r), standing)
 	if e := asError(err); err != nil && e.Parameter == "user_code" {
-		w.renderDevice(rw, r, http.StatusUnprocessableEntity, deviceView{Code: typed, Problem: sentence(e.Description) + "."})
+		w.renderDevice(rw, r, http.StatusUnprocessableEntity, deviceView{Code: cut(typed, 64), Problem: sentence(e.Description)})
 		return
 	}
 	var reply oauth.Reply

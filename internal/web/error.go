@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -25,8 +26,11 @@ func requestID(rw http.ResponseWriter) string { return rw.Header().Get("X-Reques
 // Error shows a protocol error that can't be sent to any client.
 func (w *Web) Error(rw http.ResponseWriter, r *http.Request, e *oauth.Error) {
 	status := statusOf(e)
-	if status == http.StatusServiceUnavailable {
+	switch status {
+	case http.StatusServiceUnavailable:
 		rw.Header().Set("Retry-After", "5")
+	case http.StatusTooManyRequests:
+		rw.Header().Set("Retry-After", "3600") // what is counted is counted by the hour
 	}
 	view := explain(e)
 	view.Code, view.Detail = e.Code, e.Description
@@ -36,10 +40,12 @@ func (w *Web) Error(rw http.ResponseWriter, r *http.Request, e *oauth.Error) {
 	w.showError(rw, r, status, view)
 }
 
-// fail shows any error. What isn't a protocol error is logged here, once.
+// fail shows any error. What isn't a protocol error is logged here, once, but
+// for a browser that has gone.
 func (w *Web) fail(rw http.ResponseWriter, r *http.Request, err error) {
 	e := asError(err)
-	if e.Code == oauth.CodeServerError || e.Code == oauth.CodeTemporarilyUnavailable {
+	ours := e.Code == oauth.CodeServerError || e.Code == oauth.CodeTemporarilyUnavailable
+	if gone := errors.Is(err, context.Canceled) && r.Context().Err() != nil; ours && !gone {
 		w.Log.ErrorContext(r.Context(), "page failed", "path", r.URL.Path, "request", requestID(rw), "error", err)
 	}
 	w.Error(rw, r, e)
@@ -79,7 +85,7 @@ func explain(e *oauth.Error) errorView {
 	case e.Code == oauth.CodeServerError:
 		return errorView{What: "Something went wrong here", Why: "The server met an error of its own. " + nothing, Do: "Try again. If it happens again, tell the operator, with the request id below."}
 	case e.Code == oauth.CodeTooManyRequests:
-		return errorView{What: "Too many tries", Why: "This browser or address has tried too often. " + nothing, Do: "Wait an hour, or ask your device for a new code."}
+		return errorView{What: "Too many tries", Why: "This browser or address has tried too often. " + nothing, Do: "Wait an hour, then start again on your device."}
 	case e.Code == oauth.CodeInvalidRequestURI && errors.Is(e, oauth.ErrEnded):
 		return errorView{What: "This was finished before", Why: "The app's request has been answered already. " + nothing, Do: "Go back to the app. If it asks you to sign in, begin there again."}
 	case e.Code == oauth.CodeInvalidRequestURI:

@@ -27,6 +27,8 @@ var volatile = []struct {
 	{regexp.MustCompile(`(id="client-secret"[^>]*>)[^<]+`), "${1}SECRET"},
 	{regexp.MustCompile(`\b[0-9a-v]{26}\b`), "ID"},
 	{regexp.MustCompile(`(name="code" value=")[^"]+`), "${1}CODE"},
+	{regexp.MustCompile(`\b[B-DF-HJ-NP-TV-XZ]{4}-[B-DF-HJ-NP-TV-XZ]{4}\b`), "USER-CODE"},
+	{regexp.MustCompile(`127\.0\.0\.1:\d{5}`), "127.0.0.1:PORT"},
 }
 
 func golden(t *testing.T, name string, a answer) {

@@ -158,7 +158,7 @@ func TestOwnership(t *testing.T) {
 		if row.who != "" {
 			v.signIn(row.who)
 		}
-		for _, path := range []string{"/developer/apps/", "/developer/apps/%/delete"} {
+		for _, path := range []string{"/developer/apps/", "/developer/apps/%/delete", "/developer/apps/%/security"} {
 			path = strings.Replace(path, "%", row.app, 1)
 			if !strings.Contains(path, row.app) {
 				path += row.app
@@ -178,7 +178,7 @@ func (h *house) postsTo(t *testing.T, v *visitor, who, app string, get int) {
 		return
 	}
 	want := map[int]int{404: 404, 302: 303}[get]
-	for path, purpose := range map[string]string{"": "app", "/secret": "secret", "/callbacks": "callbacks", "/delete": "delete"} {
+	for path, purpose := range map[string]string{"": "app", "/secret": "secret", "/callbacks": "callbacks", "/delete": "delete", "/security": "security"} {
 		session := oauth.Session{}
 		r, _ := http.NewRequest("POST", "/", nil)
 		for name, value := range v.cookies {
@@ -193,7 +193,7 @@ func (h *house) postsTo(t *testing.T, v *visitor, who, app string, get int) {
 		if len(v.cookies) > 0 {
 			token = h.formToken(nil, r, session, purpose, app)
 		}
-		a := v.post("/developer/apps/"+app+path, url.Values{"form": {token}, "name": {"Mine"}, "callbacks": {"https://evil.example/"}, "uri": {"https://evil.example/"}})
+		a := v.post("/developer/apps/"+app+path, url.Values{"form": {token}, "name": {"Mine"}, "callbacks": {"https://evil.example/"}, "uri": {"https://evil.example/"}, "profile": {"compatible"}, "method": {"client_secret_post"}, "backchannel": {"https://evil.example/"}})
 		if a.Code != want {
 			t.Errorf("%s POST %s%s: %d, want %d", who, app, path, a.Code, want)
 		}

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/valetkey/valetkey/oauth"
 )
@@ -85,6 +86,8 @@ type appView struct {
 	Verified                            bool
 	Description                         string
 	Published                           string // the host of its metadata document, when its id is an address
+	Goes                                string // the host that it is sent back to, when that is another
+	Local                               bool   // that is the person's own machine
 }
 
 // viewApp leaves out whatever is no address that a person may follow.
@@ -102,6 +105,32 @@ func viewApp(c *oauth.Client) *appView {
 		Policy: oauth.SafeLink(c.PolicyURI), Terms: oauth.SafeLink(c.TermsURI),
 		Verified: c.Verified || c.FirstParty, Description: c.Description,
 	}
+}
+
+// viewRequest is viewApp with where its answer goes. Whoever publishes a
+// document need not own the address that stands in it.
+func viewRequest(in waiting) *appView {
+	v := viewApp(in.Client)
+	if v == nil || v.Published == "" {
+		return v
+	}
+	to, host := destination(in.Request.RedirectURI)
+	if to != v.Published {
+		v.Goes, v.Local = to, oauth.IsLoopbackHost(host)
+	}
+	return v
+}
+
+// destination is what a person recognises of a redirect URI, and its host.
+func destination(uri string) (shown, host string) {
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil:
+		return "", ""
+	case u.Host != "":
+		return u.Host, u.Hostname()
+	}
+	return u.Scheme, ""
 }
 
 func logoPath(c *oauth.Client) string {

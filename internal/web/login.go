@@ -72,7 +72,7 @@ func (w *Web) guessUsername(r *http.Request, e entry, session oauth.Session) str
 }
 
 func (w *Web) renderLogin(rw http.ResponseWriter, r *http.Request, status int, e entry, session oauth.Session, v loginView) {
-	v.App, v.Action, v.Focus = viewApp(e.Client), carry(r, "/login"), "username"
+	v.App, v.Action, v.Focus = viewRequest(e.waiting), carry(r, "/login"), "username"
 	v.Form = w.formToken(rw, r, oauth.Session{}, "login", r.URL.Query().Get("i"))
 	v.Again = session.ID != "" && r.URL.Query().Get("switch") == ""
 	if v.Username != "" {

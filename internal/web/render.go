@@ -79,8 +79,23 @@ func (p *pages) words() template.FuncMap {
 	return template.FuncMap{
 		"asset": p.static.path, "ago": ago, "exact": exact, "iso": iso, "day": day,
 		"letter": letter, "safeLink": safeLink, "hostname": hostname, "device": device,
-		"add": func(a, b int) int { return a + b },
+		"add":   func(a, b int) int { return a + b },
+		"field": newField,
 	}
+}
+
+// field is a line of a form, for the template of that name.
+type field struct {
+	ID, Label, Value, Problem, Hint string
+	Rows                            int  // more than one line
+	Address                         bool // it takes a web address
+}
+
+// newField is for templates: kind is "text", "address" or a number of rows.
+func newField(kind any, id, label, value, problem, hint string) field {
+	f := field{ID: id, Label: label, Value: value, Problem: problem, Hint: hint, Address: kind == "address"}
+	f.Rows, _ = kind.(int)
+	return f
 }
 
 // find returns a page's template, fresh from disk while someone edits it.

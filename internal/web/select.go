@@ -36,7 +36,7 @@ func (w *Web) showSelect(rw http.ResponseWriter, r *http.Request) {
 	w.render(rw, r, as{formAction: formClient(in.Request.RedirectURI)}, "select", page{
 		Title: "Choose an account for " + in.Client.Name,
 		D: selectView{
-			App: viewApp(in.Client), Action: pathWith("/select", "i", in.Envelope), Who: who,
+			App: viewRequest(in), Action: pathWith("/select", "i", in.Envelope), Who: who,
 			Form: w.formToken(rw, r, session, "select", in.Envelope),
 		},
 	})

@@ -33,7 +33,7 @@ func (w *Web) showSignup(rw http.ResponseWriter, r *http.Request) {
 }
 
 func (w *Web) renderSignup(rw http.ResponseWriter, r *http.Request, status int, e entry, v signupView) {
-	v.App, v.Action, v.Login = viewApp(e.Client), carry(r, "/signup"), carry(r, "/login", "switch", "1")
+	v.App, v.Action, v.Login = viewRequest(e.waiting), carry(r, "/signup"), carry(r, "/login", "switch", "1")
 	v.Form = w.formToken(rw, r, oauth.Session{}, "signup", r.URL.Query().Get("i"))
 	how := as{status: status}
 	title := "Create an account"
