@@ -18,9 +18,12 @@ type field struct{ name, value string }
 // algorithms are the signature algorithms that a client registers.
 func (c *Client) algorithms() []field {
 	return []field{
-		{"id_token_signed_response_alg", c.IDTokenAlg}, {"userinfo_signed_response_alg", c.UserInfoAlg},
-		{"introspection_signed_response_alg", c.IntrospectionAlg}, {"authorization_signed_response_alg", c.ResponseAlg},
-		{"request_object_signing_alg", c.RequestAlg}, {"token_endpoint_auth_signing_alg", c.AuthAlg},
+		{"id_token_signed_response_alg", c.IDTokenAlg},
+		{"userinfo_signed_response_alg", c.UserInfoAlg},
+		{"introspection_signed_response_alg", c.IntrospectionAlg},
+		{"authorization_signed_response_alg", c.ResponseAlg},
+		{"request_object_signing_alg", c.RequestAlg},
+		{"token_endpoint_auth_signing_alg", c.AuthAlg},
 	}
 }
 

@@ -324,9 +324,15 @@ func judgeAlgs(c *Client, _ string) *Error {
 // machine, and nothing else.
 func judgeLinks(c *Client, _ string) *Error {
 	for _, f := range []field{
-		{"client_uri", c.HomepageURI}, {"logo_uri", c.LogoURI}, {"policy_uri", c.PolicyURI}, {"tos_uri", c.TermsURI},
-		{"jwks_uri", c.JWKSURI}, {"initiate_login_uri", c.InitiateLoginURI}, {"sector_identifier_uri", c.SectorURI},
-		{"backchannel_logout_uri", c.BackchannelURI}, {"frontchannel_logout_uri", c.FrontchannelURI},
+		{"client_uri", c.HomepageURI},
+		{"logo_uri", c.LogoURI},
+		{"policy_uri", c.PolicyURI},
+		{"tos_uri", c.TermsURI},
+		{"jwks_uri", c.JWKSURI},
+		{"initiate_login_uri", c.InitiateLoginURI},
+		{"sector_identifier_uri", c.SectorURI},
+		{"backchannel_logout_uri", c.BackchannelURI},
+		{"frontchannel_logout_uri", c.FrontchannelURI},
 	} {
 		if f.value != "" && SafeLink(f.value) == "" {
 			return invalidMetadata(f.name, "%s is not an https address", f.name)

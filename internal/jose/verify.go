@@ -217,7 +217,7 @@ func (h header) verifySignature(token string, keys []PublicKey) ([]byte, string,
 // ed25519Name is RFC 9864's name for EdDSA with the one curve that we know.
 // go-jose doesn't know it yet, so what it names is verified here; the parts were
 // looked at by parseHeader.
-const ed25519Name Alg = "Ed25519"
+const ed25519Name = "Ed25519"
 
 func verifyEd25519(token string, keys []PublicKey) ([]byte, string, error) {
 	end := strings.LastIndexByte(token, '.')
