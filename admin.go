@@ -228,11 +228,8 @@ func (a *Admin) UpdateClient(ctx context.Context, id string, change func(*Client
 		return Client{}, err
 	}
 	change(&wanted)
-	c, invalid := oauth.NewClient(id, wanted.Metadata, a.s.Issuer)
-	if invalid != nil {
-		return Client{}, invalid
-	}
-	if err := a.s.oauth.CheckSector(ctx, c); err != nil {
+	c, err := a.judged(ctx, old, wanted.Metadata)
+	if err != nil {
 		return Client{}, err
 	}
 	c.CopyStanding(old)
@@ -245,6 +242,20 @@ func (a *Admin) UpdateClient(ctx context.Context, id string, change func(*Client
 		c.Disabled = wanted.Disabled
 	}
 	return shown(c, ""), err
+}
+
+// judged makes a client of changed metadata. What a client says in its own
+// document is not ours to change; an operator may switch it off or vouch for it.
+func (a *Admin) judged(ctx context.Context, old *oauth.Client, m oauth.Metadata) (*oauth.Client, error) {
+	if old.Source == oauth.SourceDocument {
+		c := *old
+		return &c, nil
+	}
+	c, invalid := oauth.NewClient(old.ID, m, a.s.Issuer)
+	if invalid != nil {
+		return nil, invalid
+	}
+	return c, a.s.oauth.CheckSector(ctx, c)
 }
 
 func clone(c Client) (out Client, err error) {

@@ -66,6 +66,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		Issuer: c.Issuer, Store: st, Keys: signing, Users: s.login, Secret: secret.NewCache(hasher, 10_000), Seal: ring, Now: c.Now,
 		Notify: s.notify(c), Signup: c.Signup && c.Users == nil, AccessLifetime: c.AccessLifetime,
 		Outbound:  fetch.New(fetch.Config{AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots}),
+		Strangers: fetch.New(fetch.Config{AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots}),
 		Directory: s.login, Registration: c.Registration, RegistrationProfile: c.RegistrationProfile, Documents: c.Documents,
 		TrustedIssuers: c.TrustedIssuers, DPoPNonce: c.DPoPNonce, MTLSURL: c.MTLSURL, ClientCAs: c.ClientCAs,
 		CertificateHeader: c.CertificateHeader != "", Log: c.Log,

@@ -28,6 +28,9 @@ func (s *Server) Authorize(ctx context.Context, req Request, standing Standing) 
 // and in then says where that is.
 func (s *Server) interactionOf(ctx context.Context, c *Client, req Request, standing Standing) (in *Interaction, refused *Error, err error) {
 	if handle, pushed := pushedHandle(req); pushed {
+		if req.twice("request_uri") || req.Get("request") != "" { // RFC 9101 §5
+			return nil, nil, invalidRequest("request_uri stands alone and once").about("request_uri")
+		}
 		in, err = s.pushedInteraction(ctx, c, handle)
 		if err == nil {
 			in.Began, in.Login = s.Now().Unix(), markOf(standing.Session)
@@ -121,7 +124,7 @@ func (s *Server) requestingClient(ctx context.Context, req Request) (*Client, er
 	case id == "":
 		return nil, invalidRequest("client_id is missing").about("client_id")
 	}
-	client, err := s.publishedClient(ctx, id)
+	client, err := s.publishedClient(ctx, id, req.address)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil, invalidRequest("no app is registered under this client_id").about("client_id")
@@ -136,7 +139,7 @@ func (s *Server) requestingClient(ctx context.Context, req Request) (*Client, er
 // interactionClient reads the client again, because minutes may have passed:
 // it may be gone, off, or no longer own the redirect URI.
 func (s *Server) interactionClient(ctx context.Context, in *Interaction) (*Client, error) {
-	client, err := s.publishedClient(ctx, in.Request.ClientID)
+	client, err := s.publishedClient(ctx, in.Request.ClientID, "")
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil, invalidRequest("the app has been deleted").about("client_id")

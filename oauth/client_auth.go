@@ -26,8 +26,8 @@ func (s *Server) authenticateClient(ctx context.Context, given Credentials) (*Cl
 		return nil, err
 	}
 	client, fault := s.Store.Client(ctx, id)
-	if errors.Is(fault, ErrNotFound) && isDocumentID(id) {
-		client, fault = s.unseenClient(ctx, id)
+	if isDocumentID(id) && (errors.Is(fault, ErrNotFound) || fault == nil && client.Source == SourceDocument && !client.Disabled) {
+		client, fault = s.calledBy(ctx, id, given.Address, client)
 	}
 	switch {
 	case errors.Is(fault, ErrNotFound):

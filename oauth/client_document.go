@@ -2,13 +2,11 @@ package oauth
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/valetkey/valetkey/internal/jose"
@@ -19,64 +17,64 @@ import (
 // somebody has signed in and is about to be sent back to it.
 // draft-ietf-oauth-client-id-metadata-document §3, §4.
 
-const (
-	maxDocument     = 5 << 10 // §6.6 recommends it
-	maxDocuments    = 1000
-	documentLife    = time.Hour
-	documentMinLife = time.Minute
-	documentsPerMin = 30              // fetches for one host
-	logoPatience    = 2 * time.Second // somebody is waiting at a browser
-)
-
-// documents are the ones that were fetched lately.
-type documents struct {
-	mu    *sync.Mutex
-	known map[string]document
-}
-
-type document struct {
-	client *Client
-	until  time.Time
-}
-
-func newDocuments() documents { return documents{mu: new(sync.Mutex), known: map[string]document{}} }
+// logoPatience is short: somebody is waiting at a browser.
+const logoPatience = 2 * time.Second
 
 // isDocumentID tells an id that is an address from those that we give out.
 func isDocumentID(id string) bool { return strings.HasPrefix(id, "https://") }
 
-// publishedClient finds a client for an authorization request.
-func (s *Server) publishedClient(ctx context.Context, id string) (*Client, error) {
+// publishedClient finds a client for an authorization request; address is where
+// that came from.
+func (s *Server) publishedClient(ctx context.Context, id, address string) (*Client, error) {
 	row, err := s.Store.Client(ctx, id)
 	if !isDocumentID(id) || err == nil && (row.Disabled || row.Source != SourceDocument) || err != nil && !errors.Is(err, ErrNotFound) {
 		return row, err
 	}
-	published, fault := s.document(ctx, id)
-	if fault != nil {
+	published, fault := s.document(ctx, id, address)
+	switch {
+	case errors.Is(fault, errTooOften) && err == nil:
+		return row, nil
+	case fault != nil:
 		return nil, fault
+	case err != nil:
+		c := *published
+		return &c, nil
 	}
-	c := *published
-	if row != nil && err == nil {
-		c.Epoch, c.Verified, c.FirstParty, c.LogoID, c.CreatedAt = row.Epoch, row.Verified, row.FirstParty, row.LogoID, row.CreatedAt
-		c.changed = !sameRegistration(row, published)
-	}
-	return &c, nil
+	return standing(published, row), nil
 }
 
-// unseenClient is a client whose id is an address and that nobody has agreed to
-// yet, for calls that come before anybody can: /par, /device_authorization, and
-// polling.
-func (s *Server) unseenClient(ctx context.Context, id string) (*Client, error) {
-	c, err := s.document(ctx, id)
-	if err != nil && AsError(err).Code == CodeInvalidRequest {
-		return nil, ErrNotFound
+// standing is what is published with what we know of it besides. The operator
+// vouched for what people had agreed to, and for nothing else.
+func standing(published, row *Client) *Client {
+	c := *published
+	c.Epoch, c.LogoID, c.CreatedAt = row.Epoch, row.LogoID, row.CreatedAt
+	if c.changed = !sameRegistration(row, published); !c.changed {
+		c.Verified, c.FirstParty = row.Verified, row.FirstParty
 	}
-	return c, err
+	return &c
+}
+
+// calledBy finds the client of a call of its own whose id is an address: by its
+// document as it stands, so that its keys may be replaced, unless that makes
+// another client of it; then what people agreed to counts until they agree
+// again. One that nobody has agreed to may push a request, or poll for a device.
+func (s *Server) calledBy(ctx context.Context, id, address string, row *Client) (*Client, error) {
+	published, err := s.document(ctx, id, address)
+	switch {
+	case row == nil && err != nil && AsError(err).Code == CodeInvalidRequest:
+		return nil, ErrNotFound
+	case row == nil:
+		return published, err
+	case err != nil || MustEnd(row, published):
+		return row, nil //nolint:nilerr // a document that can't be had changes nothing
+	}
+	return standing(published, row), nil
 }
 
 // sameRegistration compares what people agreed to with what is published.
 func sameRegistration(a, b *Client) bool {
 	return a.Name == b.Name && slices.Equal(a.RedirectURIs, b.RedirectURIs) && string(a.JWKS) == string(b.JWKS) &&
-		a.JWKSURI == b.JWKSURI && a.AuthMethod == b.AuthMethod
+		a.JWKSURI == b.JWKSURI && a.AuthMethod == b.AuthMethod && a.SubjectType == b.SubjectType && a.SectorURI == b.SectorURI
 }
 
 // keepDocument writes the row of a client whose id is an address, once somebody
@@ -86,45 +84,19 @@ func (s *Server) keepDocument(ctx context.Context, c *Client) (*Client, error) {
 		return c, nil
 	}
 	row, err := s.Store.Client(ctx, c.ID)
-	if err == nil && !c.changed && row.Epoch == c.Epoch {
-		return c, nil
-	}
-	if errors.Is(err, ErrNotFound) {
+	switch {
+	case errors.Is(err, ErrNotFound):
 		quick, cancel := context.WithTimeout(ctx, logoPatience)
 		defer cancel()
 		c.LogoID = s.fetchLogo(quick, c)
+	case err != nil:
+		return nil, err
 	}
-	kept, err := s.Store.KeepDocument(ctx, c, c.changed)
+	kept, err := s.Store.KeepDocument(ctx, c, c.changed, row != nil && MustEnd(row, c))
 	if errors.Is(err, ErrEnded) {
 		return nil, newError(CodeUnauthorizedClient, "this app has been removed here").about("client_id").because(err)
 	}
 	return kept, err
-}
-
-// document fetches and judges the document behind an id, or remembers it.
-// A failure is not remembered.
-func (s *Server) document(ctx context.Context, id string) (*Client, error) {
-	now := s.Now()
-	if c := s.documents.fresh(id, now); c != nil {
-		return c, nil
-	}
-	host, why := s.documentHost(id)
-	if why != "" {
-		return nil, invalidRequest("client_id %s", why).about("client_id")
-	}
-	if !s.limits.allow("document\x00"+host, documentsPerMin, time.Minute, now) {
-		return nil, invalidRequest("the document at client_id is asked for too often; try again in a minute").about("client_id")
-	}
-	fetched, err := s.Outbound.Get(ctx, id, maxDocument, "application/json", "application/cimd+json", "application/client-id-metadata-document+json")
-	if err != nil {
-		return nil, invalidRequest("the document at client_id could not be fetched").about("client_id").because(err)
-	}
-	c, refused := s.readDocument(id, fetched.Body)
-	if refused != nil {
-		return nil, refused
-	}
-	s.documents.keep(id, document{client: c, until: now.Add(min(max(fetched.MaxAge, documentMinLife), documentLife))})
-	return c, nil
 }
 
 // documentHost: §3, an https address with a path, without fragment, user, dot
@@ -230,31 +202,4 @@ func publicType(redirects []string) ClientType {
 		}
 	}
 	return TypeSPA
-}
-
-func (d *documents) fresh(id string, now time.Time) *Client {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if known, ok := d.known[documentKey(id)]; ok && now.Before(known.until) {
-		return known.client
-	}
-	return nil
-}
-
-func (d *documents) keep(id string, one document) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for old := range d.known {
-		if len(d.known) < maxDocuments {
-			break
-		}
-		delete(d.known, old)
-	}
-	d.known[documentKey(id)] = one
-}
-
-// documentKey bounds what a long id takes of memory.
-func documentKey(id string) string {
-	sum := sha256.Sum256([]byte(id))
-	return string(sum[:])
 }

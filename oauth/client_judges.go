@@ -98,6 +98,10 @@ func judgeSector(c *Client, _ string) *Error {
 	default:
 		return invalidMetadata("subject_type", "subject_type is public or pairwise")
 	}
+	// A device needs no redirect URI, so its client could name anybody's host.
+	if c.mayUse(GrantDeviceCode) && c.SectorURI == "" {
+		return invalidMetadata("sector_identifier_uri", "pairwise subjects with the device grant need a sector_identifier_uri")
+	}
 	hosts := map[string]bool{}
 	for _, text := range c.RedirectURIs {
 		if u, err := url.Parse(text); err == nil {

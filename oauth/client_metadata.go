@@ -349,7 +349,7 @@ func SafeLink(link string) string {
 	}
 	u, err := url.Parse(link)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil:
+	case err != nil || u.Host == "" || u.User != nil || !plainHost(u):
 		return ""
 	case u.Scheme == "https", u.Scheme == "http" && isLoopbackHost(u.Hostname()):
 		return link

@@ -25,7 +25,7 @@ type DeviceResponse struct {
 // person may mistype: RFC 8628 §5.1, §5.2.
 const (
 	devicesPerClient  = 10_000
-	devicesPerAddress = 100
+	devicesPerAddress = 100 // of a network
 	deviceInterval    = 5
 	wrongPerBrowser   = 10
 	wrongPerAddress   = 30
@@ -68,7 +68,7 @@ func (s *Server) authorizeDevice(ctx context.Context, c *Client, given Credentia
 			return nil, err
 		}
 	}
-	content, err := json.Marshal(r)
+	content, err := json.Marshal(deviceAsk{Request: r, Address: given.Address})
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func (s *Server) startDevice(ctx context.Context, c *Client, address string, con
 	code, user, now := devicePrefix+secret.New().Reveal(), newUserCode(), s.Now()
 	hash := secret.Hash(code)
 	err := s.Store.StartDevice(ctx, Device{
-		DeviceHash: hash, UserHash: s.userHash(user), ClientID: c.ID, Address: address,
+		DeviceHash: hash, UserHash: s.userHash(user), ClientID: c.ID, Address: networkOf(address),
 		Content: []byte(s.boxes.device.Seal(content, hash)), Interval: deviceInterval,
 		CreatedAt: now, ExpiresAt: now.Add(s.DeviceLifetime),
 	}, devicesPerClient, devicesPerAddress)
@@ -149,7 +149,7 @@ func (s *Server) userHash(code string) []byte {
 // is whom the browser has signed in; a device never asks to sign in anew.
 func (s *Server) DeviceInteraction(ctx context.Context, typed, browser, address string, standing Standing) (*Interaction, error) {
 	now := s.Now()
-	byBrowser, byAddress := "device\x00b"+browser, "device\x00a"+address
+	byBrowser, byAddress := "device\x00b"+browser, "device\x00a"+networkOf(address)
 	if s.limits.spent(byBrowser, wrongPerBrowser, wrongSpan, now) || s.limits.spent(byAddress, wrongPerAddress, wrongSpan, now) {
 		return nil, tooMany("wrong codes")
 	}
@@ -163,7 +163,8 @@ func (s *Server) DeviceInteraction(ctx context.Context, typed, browser, address 
 		return nil, err
 	}
 	in := &Interaction{Device: code, Began: now.Unix(), Login: markOf(standing.Session)}
-	in.Request, err = s.openDevice(&device)
+	ask, err := s.openDevice(&device)
+	in.Request = ask.Request
 	return in, err
 }
 
@@ -187,12 +188,18 @@ func (s *Server) waitingDevice(ctx context.Context, code string) (Device, error)
 	return device, err
 }
 
-func (s *Server) openDevice(d *Device) (r AuthorizationRequest, err error) {
+// deviceAsk is what a device asked for, and from where.
+type deviceAsk struct {
+	Request AuthorizationRequest `json:"r"`
+	Address string               `json:"a"`
+}
+
+func (s *Server) openDevice(d *Device) (ask deviceAsk, err error) {
 	content, err := s.boxes.device.Open(string(d.Content), d.DeviceHash)
 	if err != nil {
-		return r, wrongUserCode("this code is not valid any more").because(err)
+		return ask, wrongUserCode("this code is not valid any more").because(err)
 	}
-	return r, json.Unmarshal(content, &r)
+	return ask, json.Unmarshal(content, &ask)
 }
 
 // DeviceView is what the consent page shows of a device, so that a person can
@@ -208,7 +215,8 @@ func (s *Server) describeDevice(ctx context.Context, in *Interaction) (*DeviceVi
 	if err != nil {
 		return nil, err
 	}
-	return &DeviceView{UserCode: in.Device[:4] + "-" + in.Device[4:], Address: device.Address, Asked: device.CreatedAt}, nil
+	ask, err := s.openDevice(&device)
+	return &DeviceView{UserCode: in.Device[:4] + "-" + in.Device[4:], Address: ask.Address, Asked: device.CreatedAt}, err
 }
 
 // approveDevice records what was agreed; the device comes for it.

@@ -69,7 +69,7 @@ func FuzzReadRegistration(f *testing.F) {
 			}
 			return
 		}
-		c, refused := s.strangersClient("id", m.Metadata)
+		c, refused := s.strangersClient("id", m.Metadata, nil)
 		if refused != nil {
 			if refused.Code != CodeInvalidClientMetadata && refused.Code != CodeInvalidRedirectURI {
 				t.Fatalf("%q: %+v", body, refused)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -156,13 +157,11 @@ func (s *Server) exchangeTarget(ctx context.Context, c *Client, req Request) ([]
 	}
 	asked := req.All("resource")
 	for _, name := range req.All("audience") {
-		address := catalog.resourceNamed(name)
-		if address == "" {
+		addresses := catalog.resourcesNamed(name)
+		if len(addresses) == 0 {
 			return nil, newError(CodeInvalidTarget, "audience %s is not known here", printable(name)).about("audience")
 		}
-		if !contains(asked, address) {
-			asked = append(asked, address)
-		}
+		asked = append(asked, without(addresses, asked...)...)
 	}
 	for _, address := range asked {
 		if _, known := catalog.Resources[address]; !known || len(c.Exchange.Resources) > 0 && !contains(c.Exchange.Resources, address) {
@@ -175,15 +174,24 @@ func (s *Server) exchangeTarget(ctx context.Context, c *Client, req Request) ([]
 	return asked, nil
 }
 
-// resourceNamed finds a resource by address, by name, or by its client.
-func (c *Catalog) resourceNamed(name string) string {
+// resourcesNamed finds what a name stands for: a resource's address, all
+// resources that a client speaks for, or one resource's name.
+func (c *Catalog) resourcesNamed(name string) []string {
 	if _, ok := c.Resources[name]; ok {
-		return name
+		return []string{name}
 	}
+	var ofClient, ofName []string
 	for address, r := range c.Resources {
-		if r.Client == name || r.Name == name {
-			return address
+		if r.Client == name {
+			ofClient = append(ofClient, address)
+		}
+		if r.Name == name {
+			ofName = append(ofName, address)
 		}
 	}
-	return ""
+	if len(ofClient) == 0 && len(ofName) == 1 {
+		return ofName
+	}
+	slices.Sort(ofClient)
+	return ofClient
 }

@@ -95,7 +95,8 @@ func (s *Server) openIDTokenHint(ctx context.Context, token string) (idTokenClai
 	if err := jose.Decode(content, &claims); err != nil {
 		return claims, err
 	}
-	if claims.Issuer != s.Issuer || claims.Subject == "" || len(claims.Audience) == 0 {
+	// Signed userinfo has neither time, so it is no ID token.
+	if claims.Issuer != s.Issuer || claims.Subject == "" || len(claims.Audience) == 0 || claims.Expires == 0 || claims.IssuedAt == 0 {
 		return claims, errors.New("not an ID token of this issuer")
 	}
 	return claims, nil

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -31,11 +32,41 @@ func (l *limits) allow(key string, n int, per time.Duration, now time.Time) bool
 		c = count{began: now}
 	}
 	c.n++
-	if len(l.counts) >= maxCounts {
-		clear(l.counts)
+	if _, known := l.counts[key]; !known && len(l.counts) >= maxCounts {
+		l.makeRoom(now)
 	}
 	l.counts[key] = c
 	return c.n <= n
+}
+
+// makeRoom drops what is over, and if that isn't enough any: keys are free to
+// make, and nobody shall set everybody's counts back by making many.
+func (l *limits) makeRoom(now time.Time) {
+	for key, c := range l.counts {
+		if now.Sub(c.began) > time.Hour {
+			delete(l.counts, key)
+		}
+	}
+	for key := range l.counts {
+		if len(l.counts) < maxCounts*9/10 {
+			return
+		}
+		delete(l.counts, key)
+	}
+}
+
+// networkOf is what counts as one place: an IPv4 address, or the network that
+// one IPv6 customer has to themselves.
+func networkOf(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	if ip = ip.Unmap(); ip.Is4() {
+		return ip.String()
+	}
+	network, _ := ip.Prefix(64)
+	return network.String()
 }
 
 // spent says, without counting, whether the next act would be refused.

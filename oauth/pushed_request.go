@@ -12,7 +12,11 @@ import (
 
 const (
 	pushedPrefix = "urn:ietf:params:oauth:request_uri:"
-	maxPushed    = 100 // live ones of a client
+
+	// Live ones of a public client, whose id anybody may use: in all, and from one
+	// network. A client that proves itself answers for what it pushes.
+	pushedPerClient  = 10_000
+	pushedPerNetwork = 100
 )
 
 func invalidRequestURI(format string, args ...any) *Error {
@@ -49,7 +53,7 @@ func (s *Server) push(ctx context.Context, c *Client, given Credentials) (*Pushe
 	}
 	req, signed, refused := s.openRequestObject(ctx, c, given.Request)
 	if refused != nil {
-		return nil, refused
+		return nil, pushedRefusal(c, refused)
 	}
 	if _, registered := c.redirect(req.Get("redirect_uri")); !registered {
 		return nil, invalidRequest("redirect_uri is not one that this app registered").about("redirect_uri")
@@ -62,7 +66,16 @@ func (s *Server) push(ctx context.Context, c *Client, given Credentials) (*Pushe
 	if err := s.bindPushed(ctx, c, given, &in.Request); err != nil {
 		return nil, err
 	}
-	return s.keepPushed(ctx, c, &in.Request)
+	return s.keepPushed(ctx, c, given.Address, &in.Request)
+}
+
+// pushedRefusal: FAPI 2.0 Message Signing §5.3.1. From a client that signs, an unsigned
+// object is a bad one and not one of a kind that isn't supported.
+func pushedRefusal(c *Client, refused *Error) *Error {
+	if refused.Code == CodeRequestNotSupported && (len(c.keys) > 0 || c.JWKSURI != "") {
+		refused.Code = CodeInvalidRequestObject
+	}
+	return refused
 }
 
 // bindPushed: RFC 9449 §10.1, a proof at /par stands for dpop_jkt.
@@ -81,16 +94,20 @@ func (s *Server) bindPushed(ctx context.Context, c *Client, given Credentials, i
 	return s.useProofs(ctx, sender.proofs)
 }
 
-func (s *Server) keepPushed(ctx context.Context, c *Client, r *AuthorizationRequest) (*PushedResponse, error) {
+func (s *Server) keepPushed(ctx context.Context, c *Client, address string, r *AuthorizationRequest) (*PushedResponse, error) {
+	perClient, perNetwork := pushedPerClient, pushedPerNetwork
+	if c.Confidential() {
+		perClient, perNetwork = 0, 0
+	}
 	content, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
 	}
 	now, handle := s.Now(), secret.New().Reveal()
 	err = s.Store.Push(ctx, PushedRequest{
-		Handle: handle, ClientID: c.ID, Content: []byte(s.boxes.pushed.Seal(content, []byte(handle))),
+		Handle: handle, ClientID: c.ID, Address: networkOf(address), Content: []byte(s.boxes.pushed.Seal(content, []byte(handle))),
 		ExpiresAt: now.Add(s.PushedLifetime), KeepUntil: now.Add(s.PushedLifetime + s.InteractionLifetime),
-	}, maxPushed)
+	}, perClient, perNetwork)
 	if errors.Is(err, ErrConflict) {
 		return nil, tooMany("pushed requests that nobody has used").because(err)
 	}

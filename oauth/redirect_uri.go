@@ -52,6 +52,8 @@ func ParseRedirectURI(text string, kind ClientType, issuer string) (RedirectURI,
 		return refuse("has a wildcard; register each address in full")
 	case u.User != nil || strings.Contains(u.Host, "@"):
 		return refuse("names a user")
+	case !plainHost(u):
+		return refuse("has a host that is not a plain name or address")
 	case hasDotSegment(u.EscapedPath()):
 		return refuse("has dot segments in its path")
 	case hasParameter(u, "code", "state", "iss", "error", "error_description", "response"):
@@ -108,6 +110,19 @@ func badURIText(text string) string {
 		}
 	}
 	return ""
+}
+
+// plainHost: letters, digits, hyphen, dot and underscore, or an address; RFC 3986
+// §3.2.2 lets a name hold more, such as a semicolon, which means something else
+// where an origin is written into a policy.
+func plainHost(u *url.URL) bool {
+	for _, c := range u.Hostname() {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && (c < '0' || c > '9') && !strings.ContainsRune("-._:", c) {
+			return false
+		}
+	}
+	return true
 }
 
 func hasDotSegment(path string) bool {

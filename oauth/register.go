@@ -49,7 +49,7 @@ func (s *Server) Register(ctx context.Context, call RegistrationCall) (*Registra
 	if err != nil {
 		return nil, err
 	}
-	c, refused := s.strangersClient(secret.NewID(), m.Metadata)
+	c, refused := s.strangersClient(secret.NewID(), m.Metadata, nil)
 	if refused != nil {
 		return nil, refused
 	}
@@ -65,13 +65,17 @@ func (s *Server) Register(ctx context.Context, call RegistrationCall) (*Registra
 	}
 	token := registrationPrefix + secret.New().Reveal()
 	c.Source, c.TokenHash, c.CreatedAt = SourceRegistered, secret.Hash(token), s.Now()
-	c.LogoID = s.fetchLogo(ctx, c)
 	err = s.Store.RegisterClient(ctx, c, maxUnusedClients)
 	if errors.Is(err, ErrConflict) {
 		return nil, tooMany("clients that registered and were never used").because(err)
 	}
 	if err != nil {
 		return nil, err
+	}
+	if c.LogoID = s.fetchLogo(ctx, c); c.LogoID != "" {
+		if err := s.Store.ReplaceClient(ctx, c, false, false); err != nil {
+			return nil, err
+		}
 	}
 	return s.registration(c, password, token), nil
 }
@@ -87,7 +91,11 @@ func (s *Server) mayRegister(ctx context.Context, call RegistrationCall) error {
 	default:
 		return newError(CodeAccessDenied, "registration is closed; ask the operator, or use the developer portal")
 	}
-	if !s.limits.allow("register\x00"+call.Address, registrationsPerMinute, time.Minute, s.Now()) {
+	return s.mayWriteRegistration(call)
+}
+
+func (s *Server) mayWriteRegistration(call RegistrationCall) error {
+	if !s.limits.allow("register\x00"+networkOf(call.Address), registrationsPerMinute, time.Minute, s.Now()) {
 		return tooMany("registrations from this address")
 	}
 	return nil
@@ -168,12 +176,22 @@ func readRegistration(body []byte) (m sentRegistration, err error) {
 // without a person and are an operator's to give: RFC 9700 §4.15.
 var strangersGrants = []string{GrantAuthorizationCode, GrantRefreshToken, GrantDeviceCode}
 
-// strangersClient judges what a client says of itself.
-func (s *Server) strangersClient(id string, m Metadata) (*Client, *Error) {
+// strangersClient judges what a client says of itself. What an operator gave it
+// since, it may keep.
+func (s *Server) strangersClient(id string, m Metadata, old *Client) (*Client, *Error) {
 	if err := noGrantLeft(m); err != nil {
 		return nil, err
 	}
-	return NewClient(id, s.registeredMetadata(m), s.Issuer)
+	wanted := s.registeredMetadata(m)
+	if old != nil {
+		wanted.Profile, wanted.TokenFormat, wanted.Exchange = old.Profile, old.TokenFormat, old.Exchange
+		wanted.GrantTypes = append(wanted.GrantTypes, without(intersect(m.GrantTypes, old.GrantTypes), wanted.GrantTypes...)...)
+		if asked, err := parseScope(m.Scope); err == nil {
+			kept, _ := parseScope(wanted.Scope)
+			wanted.Scope = joinScope(append(kept, without(intersect(asked, old.scopes()), kept...)...))
+		}
+	}
+	return NewClient(id, wanted, s.Issuer)
 }
 
 // noGrantLeft: a client that wants only what it can't have is refused, one that

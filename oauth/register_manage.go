@@ -43,6 +43,9 @@ func (s *Server) UpdateRegistration(ctx context.Context, call RegistrationCall) 
 	if err != nil {
 		return nil, err
 	}
+	if err := s.mayWriteRegistration(call); err != nil {
+		return nil, err
+	}
 	m, err := readRegistration(call.Body)
 	switch {
 	case err != nil:
@@ -52,7 +55,7 @@ func (s *Server) UpdateRegistration(ctx context.Context, call RegistrationCall) 
 	case m.Secret != nil && !secret.Matches(*m.Secret, old.SecretHash):
 		return nil, invalidMetadata("client_secret", "client_secret is not the client's; a new one can't be chosen")
 	}
-	c, refused := s.strangersClient(old.ID, m.Metadata)
+	c, refused := s.strangersClient(old.ID, m.Metadata, old)
 	if refused != nil {
 		return nil, refused
 	}
@@ -63,17 +66,29 @@ func (s *Server) UpdateRegistration(ctx context.Context, call RegistrationCall) 
 	if c.LogoURI != old.LogoURI {
 		c.LogoID = s.fetchLogo(ctx, c)
 	}
+	if !sameFace(old, c) { // what the operator vouched for was another face
+		c.Verified, c.FirstParty = false, false
+	}
 	ends := MustEnd(old, c)
-	password := ""
+	password, given := "", c.usesSecret() != old.usesSecret()
 	if c.usesSecret() && (!old.usesSecret() || c.AuthMethod == AuthSecretJWT && old.SecretKey == "") {
 		if password, err = s.GiveSecret(c); err != nil {
 			return nil, err
 		}
+		given = true
+	} else if !c.usesSecret() {
+		c.SecretHash, c.SecretPHC, c.SecretKey = nil, "", ""
 	}
-	if err := s.Store.ReplaceClient(ctx, c, ends); err != nil {
+	if err := s.Store.ReplaceClient(ctx, c, given, ends); err != nil {
 		return nil, err
 	}
 	return s.registration(c, password, call.Token), nil
+}
+
+// sameFace says whether people would take two for the same app, and whether it
+// sends them to the same places.
+func sameFace(a, b *Client) bool {
+	return a.Name == b.Name && a.LogoURI == b.LogoURI && a.HomepageURI == b.HomepageURI && subset(b.RedirectURIs, a.RedirectURIs)
 }
 
 // CopyStanding takes over what metadata doesn't say.

@@ -9,7 +9,14 @@ import (
 // Request is what came to an endpoint: its parameters as they were sent, from
 // one place only (the query of a GET, the body of a POST).
 type Request struct {
-	params url.Values
+	params  url.Values
+	address string
+}
+
+// From notes where a request came from.
+func (r Request) From(address string) Request {
+	r.address = address
+	return r
 }
 
 // Caps on what a request may carry; a browser's URL is shorter than any.

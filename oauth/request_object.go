@@ -51,7 +51,7 @@ func (s *Server) openRequestObject(ctx context.Context, c *Client, req Request) 
 	switch {
 	case err != nil:
 		return req, false, err
-	case opened.Get("client_id") != "" && opened.Get("client_id") != c.ID:
+	case opened.Get("client_id") != c.ID:
 		return req, false, invalidRequestObject("client_id in the request object differs from the one beside it")
 	case opened.Get("request") != "" || opened.Get("request_uri") != "":
 		return req, false, invalidRequestObject("a request object holds no request or request_uri")

@@ -55,13 +55,14 @@ func (s *Server) senderOf(c *Client, given Credentials) (sender, error) {
 	if len(given.DPoP) > 0 {
 		return s.dpopSender(c, given, "")
 	}
-	if len(given.Certificates) > 0 && (c.BoundCertificate || c.Profile == ProfileFAPI2 && !c.BoundDPoP) {
+	if c.BoundDPoP { // RFC 9449 §5.2, whatever else it shows
+		return p, newError(CodeInvalidDPoPProof, "this app's tokens are bound by DPoP, and the request has no proof")
+	}
+	if len(given.Certificates) > 0 && (c.BoundCertificate || c.Profile == ProfileFAPI2) {
 		p.X5T = Thumbprint(given.Certificates[0])
 		return p, nil
 	}
 	switch {
-	case c.BoundDPoP:
-		return p, newError(CodeInvalidDPoPProof, "this app's tokens are bound by DPoP, and the request has no proof")
 	case c.BoundCertificate:
 		return p, invalidRequest("this app's tokens are bound to a certificate, and the connection has none")
 	case c.Profile == ProfileFAPI2:

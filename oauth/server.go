@@ -24,6 +24,7 @@ type Server struct {
 	Notify func(context.Context, Event) // may be nil
 
 	Outbound  Outbound  // nil: nothing is fetched and no app is told of a logout
+	Strangers Outbound  // for documents that anybody may name; nil: Outbound
 	Directory Directory // nil: the JWT bearer grant knows nobody
 
 	// Logo keeps a picture as a client's logo and returns its id; nil: logo_uri

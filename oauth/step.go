@@ -85,9 +85,11 @@ func needsConsent(c *Client, in *Interaction, st Standing) bool {
 		return false
 	case in.Device != "": // RFC 8628 §5.4: somebody else may have sent the code
 		return true
+	case c.changed: // its document isn't what anybody agreed to or vouched for
+		return true
 	case c.FirstParty:
 		return false
-	case in.Request.prompts("consent"), c.changed:
+	case in.Request.prompts("consent"):
 		return true
 	}
 	switch c.remembersConsent(in.Request.RedirectURI) {

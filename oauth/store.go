@@ -70,8 +70,9 @@ type Store interface {
 
 // PushedStore keeps pushed authorization requests: RFC 9126.
 type PushedStore interface {
-	// Push keeps a request. ErrConflict: its client has limit live ones already.
-	Push(ctx context.Context, p PushedRequest, limit int) error
+	// Push keeps a request. ErrConflict: its client, or of it this address, has as
+	// many live ones already; 0 is no cap.
+	Push(ctx context.Context, p PushedRequest, perClient, perAddress int) error
 	// Pushed returns a request until KeepUntil, spent or not; ErrNotFound after.
 	Pushed(ctx context.Context, handle string) (PushedRequest, error)
 	// SpendPushed marks it as used up; ErrReplayed the second time.
@@ -82,6 +83,7 @@ type PushedStore interface {
 type PushedRequest struct {
 	Handle    string
 	ClientID  string
+	Address   string // the network that it came from
 	Content   []byte
 	ExpiresAt time.Time // after it nobody may begin with it
 	KeepUntil time.Time // until then one who began may end
@@ -134,18 +136,22 @@ type Device struct {
 // RegistrationStore keeps clients that register themselves: RFC 7591, Client ID
 // Metadata Documents.
 type RegistrationStore interface {
-	// RegisterClient inserts a client. ErrConflict: there are limit registered
-	// ones that were never used.
+	// RegisterClient inserts a client. When there are limit registered ones that
+	// were never used, the oldest of those make room; ErrConflict when all of
+	// them are younger than an hour.
 	RegisterClient(ctx context.Context, c *Client, limit int) error
-	// ReplaceClient writes metadata, secret and registration hash; with end, all
-	// that hangs off the client ends.
-	ReplaceClient(ctx context.Context, c *Client, end bool) error
+	// ReplaceClient writes metadata, logo, verified and first-party; with secret
+	// also the secret, which else stays as it is in the row, whatever c has. With
+	// end, all that hangs off the client ends.
+	ReplaceClient(ctx context.Context, c *Client, secret, end bool) error
 	// DeleteClient removes it; its id is never given out again.
 	DeleteClient(ctx context.Context, id string) error
 	// KeepDocument inserts the row of a client whose id is a URL, or brings its
 	// metadata up to date, and returns it as it stands. With changed, whoever
-	// agreed before is asked again: their consents forget their session.
-	KeepDocument(ctx context.Context, c *Client, changed bool) (*Client, error)
+	// agreed before is asked again (their consents forget their session), and the
+	// operator no longer vouches for it (verified, first-party). With end, all
+	// that hangs off the client ends.
+	KeepDocument(ctx context.Context, c *Client, changed, end bool) (*Client, error)
 	// SpendInitialToken counts one use of an initial access token; ErrNotFound
 	// when it is unknown, used up or expired.
 	SpendInitialToken(ctx context.Context, hash []byte, at time.Time) error

@@ -42,11 +42,9 @@ func (c *Client) sector() string {
 		address = c.RedirectURIs[0]
 	}
 	u, err := url.Parse(address)
-	switch {
-	case err != nil || address == "":
+	// Nobody owns a loopback address or a private scheme.
+	if err != nil || address == "" || u.Host == "" || c.SectorURI == "" && isLoopbackHost(u.Hostname()) {
 		return "client:" + c.ID
-	case u.Host == "":
-		return u.Scheme
 	}
 	return u.Hostname()
 }

@@ -48,7 +48,7 @@ func TestNotes(t *testing.T) {
 			t.Errorf("%s %s: %s %s, want %s", method, body, status, said, want)
 		}
 	}
-	check("", "GET", "", "401 Bearer resource_metadata=")
+	check("", "GET", "", "401 Bearer scope=")
 	check(reader, "POST", "note=one", `403 Bearer error="insufficient_scope"`)
 	check(ada, "POST", "note=", "422")
 	check(ada, "POST", "note=one", "204")

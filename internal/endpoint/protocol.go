@@ -26,7 +26,7 @@ func (e *Endpoints) authorize(w http.ResponseWriter, r *http.Request) {
 	if envelope := req.Get("i"); envelope != "" && req.Get("client_id") == "" {
 		reply, err = e.OAuth.AuthorizeSealed(r.Context(), envelope, standing)
 	} else {
-		reply, err = e.OAuth.Authorize(r.Context(), req, standing)
+		reply, err = e.OAuth.Authorize(r.Context(), req.From(e.Address(r)), standing)
 	}
 	e.reply(w, r, reply, err)
 }
@@ -42,7 +42,7 @@ func (e *Endpoints) authorizePosted(w http.ResponseWriter, r *http.Request) {
 		e.Pages.Error(w, r, refused)
 		return
 	}
-	envelope, refusal, err := e.OAuth.AuthorizePosted(r.Context(), req)
+	envelope, refusal, err := e.OAuth.AuthorizePosted(r.Context(), req.From(e.Address(r)))
 	if err != nil || refusal != nil {
 		e.reply(w, r, refusal, err)
 		return

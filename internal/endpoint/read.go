@@ -77,7 +77,8 @@ func refuseQuery(r *http.Request) *oauth.Error {
 	}
 	for _, name := range []string{
 		"client_id", "client_secret", "client_assertion", "code", "code_verifier", "refresh_token", "token", "access_token",
-		"grant_type", "username", "password", "redirect_uri", "scope",
+		"grant_type", "username", "password", "redirect_uri", "scope", "device_code", "assertion", "subject_token", "actor_token",
+		"request", "id_token_hint",
 	} {
 		if query.Has(name) {
 			return invalid("parameters belong into the body, not into the query", nil)

@@ -39,7 +39,9 @@ func (e *Endpoints) revocations(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if err := e.OAuth.FeedReader(r.Context(), call); err != nil {
+	err := e.OAuth.FeedReader(r.Context(), call)
+	e.nonce(w, call.Given, err)
+	if err != nil {
 		e.failBearer(w, r, call.DPoP, err)
 		return
 	}

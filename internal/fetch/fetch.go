@@ -126,7 +126,7 @@ func (f *Client) do(ctx context.Context, method, address string, body io.Reader,
 
 func (f *Client) exchange(ctx context.Context, method string, u *url.URL, body io.Reader, header http.Header, use func(*http.Response) error) error {
 	host := strings.ToLower(u.Hostname())
-	if err := f.slots.take(host); err != nil {
+	if err := f.slots.take(ctx, host); err != nil {
 		return err
 	}
 	defer f.slots.free(host)

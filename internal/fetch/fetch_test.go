@@ -386,15 +386,15 @@ func TestSlowHostDelaysNobody(t *testing.T) {
 func TestSlotsInAll(t *testing.T) {
 	s := slots{hosts: map[string]int{}}
 	for i := range maxInFlight {
-		if err := s.take(fmt.Sprint(i)); err != nil {
+		if err := s.take(t.Context(), fmt.Sprint(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.take("one more"); err == nil {
+	if err := s.take(t.Context(), "one more"); err == nil {
 		t.Error("129 are under way")
 	}
 	s.free("0")
-	if err := s.take("one more"); err != nil {
+	if err := s.take(t.Context(), "one more"); err != nil {
 		t.Error(err)
 	}
 }

@@ -109,7 +109,7 @@ func TestEpochs(t *testing.T) {
 			return b.UpdateClient(t.Context(), g.client, true)
 		},
 		"client replaced to its end": func(t *testing.T, b *bed, g ground) error {
-			return b.ReplaceClient(t.Context(), g.client, true)
+			return b.ReplaceClient(t.Context(), g.client, true, true)
 		},
 		"Case174 client deleted": func(t *testing.T, b *bed, g ground) error { return b.DeleteClient(t.Context(), g.client.ID) },
 		"consent withdrawn": func(t *testing.T, b *bed, g ground) error {

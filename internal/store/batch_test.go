@@ -175,7 +175,7 @@ func TestCommitsCounted(t *testing.T) {
 			{"refresh without rotation", 1, func() error { return b.Prolong(ctx, a.ID, a.SeedHash, a.RefreshUntil, a.ExpiresAt) }},
 			{"feed", 0, func() error { _, err := b.Revocations(ctx, b.time()); return err }},
 			{"no logouts", 0, func() error { _, err := b.TakeLogouts(ctx, b.time(), b.time(), 9); return err }},
-			{"push", 1, func() error { return b.Push(ctx, b.pushed("h"), 1) }},
+			{"push", 1, func() error { return b.Push(ctx, b.pushed("h"), 1, 1) }},
 			{"pushed", 0, func() error { _, err := b.Pushed(ctx, "h"); return err }},
 			{"spend pushed", 1, func() error { return b.SpendPushed(ctx, "h") }},
 			{"end", 1, func() error { return b.EndAuthorization(ctx, a.ID, "replayed", b.time()) }},

@@ -99,13 +99,7 @@ func (s *Store) CreateClient(ctx context.Context, client *oauth.Client) error {
 // UpdateClient writes metadata, logo, verified and first-party. With end, all
 // that hangs off the client ends.
 func (s *Store) UpdateClient(ctx context.Context, client *oauth.Client, end bool) error {
-	metadata, err := json.Marshal(client.Metadata)
-	if err != nil {
-		return fmt.Errorf("write client metadata: %w", err)
-	}
-	return s.changeClient(ctx, client.ID, end, `UPDATE clients SET metadata = $1, logo_id = $2, verified = $3, first_party = $4,
-		epoch = epoch + $5, updated_at = $6 WHERE id = $7 RETURNING id`,
-		string(metadata), client.LogoID, client.Verified, client.FirstParty, oneIf(end), unix(s.now()), client.ID)
+	return s.ReplaceClient(ctx, client, false, end)
 }
 
 // oneIf is what an epoch is raised by.
@@ -131,19 +125,19 @@ func (s *Store) DisableClient(ctx context.Context, id string) error { return s.e
 func (s *Store) EnableClient(ctx context.Context, id string) error { return s.enable(ctx, id, true) }
 
 func (s *Store) enable(ctx context.Context, id string, enabled bool) error {
-	return s.changeClient(ctx, id, true, `UPDATE clients SET disabled = $1, epoch = epoch + 1, updated_at = $2
-		WHERE id = $3 RETURNING id`, !enabled, unix(s.now()), id)
+	return s.change(ctx, func(c conn) error {
+		return s.changeClient(c, id, true, `UPDATE clients SET disabled = $1, epoch = epoch + 1, updated_at = $2
+			WHERE id = $3 RETURNING id`, !enabled, unix(s.now()), id)
+	})
 }
 
 // changeClient changes a row that is there; with end, the feed tells.
-func (s *Store) changeClient(ctx context.Context, id string, end bool, query string, args ...any) error {
-	return s.change(ctx, func(c conn) error {
-		var found string
-		if err := c.row(query, args...).Scan(&found); err != nil || !end {
-			return err
-		}
-		return s.tell(c, endedClient, "", id)
-	})
+func (s *Store) changeClient(c conn, id string, end bool, query string, args ...any) error {
+	var found string
+	if err := c.row(query, args...).Scan(&found); err != nil || !end {
+		return err
+	}
+	return s.tell(c, endedClient, "", id)
 }
 
 func (s *Store) changeRow(ctx context.Context, query string, args ...any) error {
@@ -156,13 +150,12 @@ func (s *Store) changeRow(ctx context.Context, query string, args ...any) error 
 // DeleteClient removes the row. No epoch can equal that of a row which is gone,
 // so codes and tokens are dead at once; authorizations stay until they expire.
 func (s *Store) DeleteClient(ctx context.Context, id string) error {
-	return s.change(ctx, func(c conn) error { return s.deleteClient(c, id, "") })
+	return s.change(ctx, func(c conn) error { return s.deleteClient(c, id) })
 }
 
-// deleteClient answers sql.ErrNoRows when no such client fulfils the condition.
-func (s *Store) deleteClient(c conn, id, condition string) error {
+func (s *Store) deleteClient(c conn, id string) error {
 	var gone string
-	if err := c.row("DELETE FROM clients WHERE id = $1"+condition+" RETURNING id", id).Scan(&gone); err != nil {
+	if err := c.row("DELETE FROM clients WHERE id = $1 RETURNING id", id).Scan(&gone); err != nil {
 		return err
 	}
 	if _, err := c.exec(`INSERT INTO deleted_clients (id, deleted_at) VALUES ($1, $2)

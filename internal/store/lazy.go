@@ -65,6 +65,18 @@ func (l *lazy) lastUsed(clientID, subject string) time.Time {
 	return time.Time{}
 }
 
+// clientsOf returns those that were used lately, of which that isn't written.
+func (l *lazy) clientsOf(ids []string) (used []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, id := range ids {
+		if _, noted := l.clients[id]; noted {
+			used = append(used, id)
+		}
+	}
+	return used
+}
+
 func (l *lazy) take() news {
 	l.mu.Lock()
 	defer l.mu.Unlock()

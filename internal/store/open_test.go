@@ -79,7 +79,7 @@ func TestOlderSchemaIsBroughtUpToDate(t *testing.T) {
 				t.Errorf("%+v", c)
 			}
 			b.sweepAndExpect(t, 1)
-			ok(t, b.ReplaceClient(ctx, newClient("app"), false))
+			ok(t, b.ReplaceClient(ctx, newClient("app"), true, false))
 		})
 	}
 }

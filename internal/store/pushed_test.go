@@ -12,7 +12,7 @@ import (
 
 func (b *bed) pushed(handle string) oauth.PushedRequest {
 	return oauth.PushedRequest{
-		Handle: handle, ClientID: "app", Content: []byte("content\x00\xff"),
+		Handle: handle, ClientID: "app", Address: "192.0.2.1", Content: []byte("content\x00\xff"),
 		ExpiresAt: b.time().Add(90 * time.Second), KeepUntil: b.time().Add(time.Hour),
 	}
 }
@@ -20,8 +20,8 @@ func (b *bed) pushed(handle string) oauth.PushedRequest {
 func TestPushed(t *testing.T) {
 	databases(t, func(t *testing.T, b *bed) {
 		ctx, want := t.Context(), b.pushed("h")
-		ok(t, b.Push(ctx, want, 100))
-		wants(t, "the handle again", b.Push(ctx, want, 100), oauth.ErrConflict)
+		ok(t, b.Push(ctx, want, 100, 100))
+		wants(t, "the handle again", b.Push(ctx, want, 100, 100), oauth.ErrConflict)
 		same := func(what string) {
 			t.Helper()
 			if diff := cmp.Diff(want, must(b.Pushed(ctx, "h"))(t)); diff != "" {
@@ -50,36 +50,53 @@ func TestPushed(t *testing.T) {
 
 func TestSpendPushedRacers(t *testing.T) {
 	databases(t, func(t *testing.T, b *bed) {
-		ok(t, b.Push(t.Context(), b.pushed("h"), 1))
+		ok(t, b.Push(t.Context(), b.pushed("h"), 1, 1))
 		onlyOne(t, race(t, func(int) error { return b.SpendPushed(t.Context(), "h") }), oauth.ErrReplayed)
 	})
 }
 
+// The client is capped, and the client at an address, each by what is live.
 func TestPushIsCapped(t *testing.T) {
 	databases(t, func(t *testing.T, b *bed) {
-		ctx := t.Context()
-		push := func(handle string) error { return b.Push(ctx, b.pushed(handle), 2) }
-		ok(t, push("1"))
-		ok(t, push("2"))
-		wants(t, "a third", push("3"), oauth.ErrConflict)
-		other := b.pushed("other")
-		other.ClientID = "other"
-		ok(t, b.Push(ctx, other, 2))
-		ok(t, b.SpendPushed(ctx, "1"))
-		ok(t, push("4"))
-		wants(t, "one more", push("5"), oauth.ErrConflict)
+		n := 0
+		push := func(client, address string, perClient, perAddress int) error {
+			n++
+			p := b.pushed(fmt.Sprint(n))
+			p.ClientID, p.Address = client, address
+			return b.Push(t.Context(), p, perClient, perAddress)
+		}
+		ok(t, push("app", "1", 3, 2))
+		ok(t, push("app", "1", 3, 2))
+		wants(t, "a third at the address", push("app", "1", 3, 2), oauth.ErrConflict)
+		ok(t, push("app", "2", 3, 2))
+		wants(t, "a fourth of the client", push("app", "3", 3, 2), oauth.ErrConflict)
+		ok(t, push("other", "1", 3, 2))
+		ok(t, push("app", "1", 0, 4))
+		wants(t, "a fifth at the address", push("app", "1", 0, 3), oauth.ErrConflict)
+		ok(t, push("app", "1", 5, 0))
+		wants(t, "a sixth of the client", push("app", "1", 5, 0), oauth.ErrConflict)
+		ok(t, push("app", "1", 0, 0))
 		b.advance(90 * time.Second)
-		ok(t, push("6"))
+		ok(t, push("app", "1", 1, 1))
+		wants(t, "after the time of all others", push("app", "1", 2, 1), oauth.ErrConflict)
+		ok(t, b.SpendPushed(t.Context(), fmt.Sprint(n-1)))
+		ok(t, push("app", "1", 1, 1))
 	})
 }
 
-// The cap holds for racers too: on PostgreSQL but for those that are at it at
+// The caps hold for racers too: on PostgreSQL but for those that are at it at
 // the same moment.
 func TestPushRacers(t *testing.T) {
-	databases(t, func(t *testing.T, b *bed) {
-		answers := race(t, func(i int) error { return b.Push(t.Context(), b.pushed(fmt.Sprint(i)), 5) })
-		b.expectCapped(t, answers, 5)
-	})
+	for name, caps := range map[string][2]int{"of a client": {5, 0}, "at an address": {0, 5}} {
+		t.Run(name, func(t *testing.T) {
+			databases(t, func(t *testing.T, b *bed) {
+				answers := race(t, func(i int) error {
+					return b.Push(t.Context(), b.pushed(fmt.Sprint(i)), caps[0], caps[1])
+				})
+				b.expectCapped(t, answers, 5)
+			})
+		})
+	}
 }
 
 func (b *bed) expectCapped(t *testing.T, answers map[error]int, limit int) {

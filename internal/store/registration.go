@@ -11,7 +11,7 @@ import (
 )
 
 // RegisterClient implements oauth.RegistrationStore; ErrConflict also when the
-// id is taken or was ever.
+// id is taken or is that of a client that was deleted.
 func (s *Store) RegisterClient(ctx context.Context, client *oauth.Client, limit int) error {
 	registered := *client
 	registered.Source = oauth.SourceRegistered
@@ -20,34 +20,77 @@ func (s *Store) RegisterClient(ctx context.Context, client *oauth.Client, limit 
 		return err
 	}
 	return s.change(ctx, func(c conn) error {
+		var n int
+		if err := c.row("SELECT COUNT(*) FROM clients WHERE " + unused).Scan(&n); err != nil {
+			return err
+		}
+		if n >= limit {
+			if err := s.makeRoom(c, s.now()); err != nil {
+				return err
+			}
+		}
 		var id string
-		return conflictIfNone(c.row(insertClient+` AND (SELECT COUNT(*) FROM clients
-			WHERE source = 'registered' AND last_used = 0) < $16
-			ON CONFLICT (id) DO NOTHING RETURNING id`, append(args, limit)...).Scan(&id))
+		return conflictIfNone(c.row(insertClient+" ON CONFLICT (id) DO NOTHING RETURNING id", args...).Scan(&id))
 	})
 }
 
-// ReplaceClient implements oauth.RegistrationStore.
-func (s *Store) ReplaceClient(ctx context.Context, client *oauth.Client, end bool) error {
+const (
+	keepUnusedClient = time.Hour // whoever has just registered one may still come
+	roomAtOnce       = 100       // so that few registrations pay for the others
+)
+
+// makeRoom deletes the oldest clients that were never used, but for those of
+// which it isn't written down yet.
+func (s *Store) makeRoom(c conn, now time.Time) error {
+	before := unix(now.Add(-keepUnusedClient))
+	oldest, err := all(c, scanID, oldestUnused, before, roomAtOnce)
+	if err != nil {
+		return err
+	}
+	inUse := s.lazy.clientsOf(oldest)
+	if len(inUse) == len(oldest) {
+		return oauth.ErrConflict
+	}
+	if err := markUsed(inUse, unix(now))(c); err != nil {
+		return err
+	}
+	return s.dropUnused(c, before, len(oldest)-len(inUse))
+}
+
+// ReplaceClient implements oauth.RegistrationStore. With another logo, those
+// that the client had are gone.
+func (s *Store) ReplaceClient(ctx context.Context, client *oauth.Client, secret, end bool) error {
 	metadata, err := json.Marshal(client.Metadata)
 	if err != nil {
 		return fmt.Errorf("write client metadata: %w", err)
 	}
-	return s.changeClient(ctx, client.ID, end, `UPDATE clients SET metadata = $1, secret_hash = $2, secret_phc = $3,
-		secret_key = $4, token_hash = $5, epoch = epoch + $6, updated_at = $7 WHERE id = $8 RETURNING id`,
-		string(metadata), client.SecretHash, client.SecretPHC, client.SecretKey, client.TokenHash, oneIf(end),
-		unix(s.now()), client.ID)
+	set := ""
+	args := []any{string(metadata), client.LogoID, client.Verified, client.FirstParty, oneIf(end), unix(s.now()), client.ID}
+	if secret {
+		set = ", secret_hash = $8, secret_phc = $9, secret_key = $10"
+		args = append(args, client.SecretHash, client.SecretPHC, client.SecretKey)
+	}
+	return s.change(ctx, func(c conn) error {
+		if _, err := c.exec(`DELETE FROM logos WHERE client_id = $1 AND id <> $2
+			AND EXISTS (SELECT 1 FROM clients WHERE id = $1 AND logo_id <> $2)`, client.ID, client.LogoID); err != nil {
+			return err
+		}
+		return s.changeClient(c, client.ID, end, `UPDATE clients SET metadata = $1, logo_id = $2, verified = $3,
+			first_party = $4, epoch = epoch + $5, updated_at = $6`+set+` WHERE id = $7 RETURNING id`, args...)
+	})
 }
 
 // putDocumentSQL leaves a client alone that only has an address for its id.
 const putDocumentSQL = insertClient + ` ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata,
-	updated_at = excluded.updated_at WHERE clients.source = 'document' RETURNING ` + clientColumns
+	updated_at = excluded.updated_at, verified = clients.verified AND NOT $16,
+	first_party = clients.first_party AND NOT $16, epoch = clients.epoch + $17
+	WHERE clients.source = 'document' RETURNING ` + clientColumns
 
-// KeepDocument implements oauth.RegistrationStore. What an operator decided
-// about the client stays. ErrEnded: it was deleted; ErrConflict: the id is that
-// of a client that was registered otherwise. A row that says the same already
-// is not written.
-func (s *Store) KeepDocument(ctx context.Context, client *oauth.Client, changed bool) (*oauth.Client, error) {
+// KeepDocument implements oauth.RegistrationStore. A disabled client stays so,
+// and what a row has for a logo stays. ErrEnded: it was deleted; ErrConflict:
+// the id is that of a client that was registered otherwise. A row that says the
+// same already is not written, unless changed or end ask for it.
+func (s *Store) KeepDocument(ctx context.Context, client *oauth.Client, changed, end bool) (*oauth.Client, error) {
 	document := *client
 	document.Source, document.Epoch, document.UpdatedAt = oauth.SourceDocument, 1, s.now()
 	args, err := s.clientValues(&document)
@@ -55,11 +98,11 @@ func (s *Store) KeepDocument(ctx context.Context, client *oauth.Client, changed 
 		return nil, err
 	}
 	kept, err := s.readClient(ctx, client.ID)
-	if err != nil || !changed && sameDocument(kept, args[2]) {
+	if err != nil || !changed && !end && sameDocument(kept, args[2]) {
 		return kept, err
 	}
 	defer s.cache.empty()
-	return write(ctx, s, serial, func(c conn) (*oauth.Client, error) { return s.putDocument(c, args, changed) })
+	return write(ctx, s, serial, func(c conn) (*oauth.Client, error) { return s.putDocument(c, args, changed, end) })
 }
 
 func sameDocument(kept *oauth.Client, metadata any) bool {
@@ -70,9 +113,9 @@ func sameDocument(kept *oauth.Client, metadata any) bool {
 	return err == nil && string(text) == metadata
 }
 
-func (s *Store) putDocument(c conn, args []any, changed bool) (*oauth.Client, error) {
+func (s *Store) putDocument(c conn, args []any, changed, end bool) (*oauth.Client, error) {
 	id := args[0]
-	kept, err := s.scanClient(c.row(putDocumentSQL, args...))
+	kept, err := s.scanClient(c.row(putDocumentSQL, append(args[:len(args):len(args)], changed, oneIf(end))...))
 	if isNotFound(err) {
 		return nil, whyNoDocument(c, id)
 	}
@@ -81,6 +124,11 @@ func (s *Store) putDocument(c conn, args []any, changed bool) (*oauth.Client, er
 	}
 	if changed {
 		if _, err := c.exec("UPDATE consents SET session_id = '' WHERE client_id = $1 AND session_id <> ''", id); err != nil {
+			return nil, err
+		}
+	}
+	if end && kept.Epoch > 1 { // else it is new: nothing hangs off it
+		if err := s.tell(c, endedClient, "", kept.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -99,8 +147,35 @@ func whyNoDocument(c conn, id any) error {
 	return oauth.ErrConflict
 }
 
-// unused is what a registered client is swept for, after some time.
+// unused is what a registered client makes room for, and is swept for after
+// some time.
 const unused = `source = 'registered' AND last_used = 0`
+
+// oldestUnused is a part of statements whose $1 is a time and $2 how many.
+const oldestUnused = `SELECT id FROM clients WHERE ` + unused + ` AND created_at < $1
+	AND NOT EXISTS (SELECT 1 FROM consents WHERE consents.client_id = clients.id)
+	ORDER BY created_at, id LIMIT $2`
+
+// dropUnused deletes without remembering the ids: they are 128 random bits, and
+// strangers could fill the table.
+func (s *Store) dropUnused(c conn, before int64, n int) error {
+	if _, err := c.exec(`INSERT INTO revocations (at, kind, subject, name)
+		SELECT $3, $4, '', id FROM clients WHERE id IN (`+oldestUnused+`)
+		ON CONFLICT (at, kind, subject, name) DO NOTHING`, before, n, unix(s.now()), endedClient); err != nil {
+		return err
+	}
+	for _, query := range []string{
+		"DELETE FROM problems WHERE client_id IN (" + oldestUnused + ")",
+		"DELETE FROM logos WHERE client_id IN (" + oldestUnused + ")",
+		"UPDATE resources SET client_id = '' WHERE client_id IN (" + oldestUnused + ")",
+		"DELETE FROM clients WHERE id IN (" + oldestUnused + ")",
+	} {
+		if _, err := c.exec(query, before, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 const defaultUnused = 30 * 24 * time.Hour
 
@@ -141,15 +216,7 @@ func (s *Store) sweepUnused(ctx context.Context, due []string, before int64, now
 	if len(due) == 0 {
 		return nil
 	}
-	return s.change(ctx, func(c conn) error {
-		for _, id := range due {
-			if err := s.deleteClient(c, id, " AND "+unused+` AND NOT EXISTS (SELECT 1 FROM consents
-				WHERE consents.client_id = clients.id)`); err != nil && !isNotFound(err) {
-				return err
-			}
-		}
-		return nil
-	})
+	return s.change(ctx, func(c conn) error { return s.dropUnused(c, before, len(due)) })
 }
 
 func markUsed(ids []string, at int64) func(conn) error {

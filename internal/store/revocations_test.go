@@ -78,8 +78,13 @@ func TestFeed(t *testing.T) {
 			return b.UpdateClient(t.Context(), g.client, true)
 		}, "token: client:app"},
 		"client replaced to its end": {func(t *testing.T, b *bed, g ground, _ oauth.Authorization) error {
-			return b.ReplaceClient(t.Context(), g.client, true)
+			return b.ReplaceClient(t.Context(), g.client, true, true)
 		}, "token: client:app"},
+		"document changed to its end": {func(t *testing.T, b *bed, _ ground, _ oauth.Authorization) error {
+			must(b.KeepDocument(t.Context(), newDocument("https://app.example/"), false, true))(t) // new: nothing ends
+			_, err := b.KeepDocument(t.Context(), newDocument("https://app.example/"), false, true)
+			return err
+		}, "token: client:https://app.example/"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			databases(t, func(t *testing.T, b *bed) {

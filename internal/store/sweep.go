@@ -76,7 +76,8 @@ func (s *Store) sweepParked(ctx context.Context, now time.Time) error {
 
 func (s *Store) sweepLogos(ctx context.Context, now time.Time) error {
 	return s.inBatches(ctx, `DELETE FROM logos WHERE id IN (SELECT id FROM logos WHERE created_at < $1
-		AND NOT EXISTS (SELECT 1 FROM clients WHERE clients.logo_id = logos.id) LIMIT $2)`,
+		AND NOT EXISTS (SELECT 1 FROM clients WHERE clients.id = logos.client_id AND clients.logo_id = logos.id)
+		LIMIT $2)`,
 		unix(now.Add(-keepUnusedLogo)), sweepBatch)
 }
 

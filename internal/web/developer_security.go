@@ -103,7 +103,7 @@ func (w *Web) saveSecurity(v *visit, old, changed *oauth.Client) (string, error)
 	if err != nil {
 		return "", err
 	}
-	return text, w.Store.ReplaceClient(v.r.Context(), changed, ends)
+	return text, w.Store.ReplaceClient(v.r.Context(), changed, true, ends)
 }
 
 // judgeSecurity makes a client of the form, by the rules that every client

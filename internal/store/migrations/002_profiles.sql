@@ -5,8 +5,11 @@ ALTER TABLE clients ADD COLUMN token_hash BYTEA;
 ALTER TABLE clients ADD COLUMN secret_key TEXT NOT NULL DEFAULT '';
 ALTER TABLE clients ADD COLUMN last_used BIGINT NOT NULL DEFAULT 0;
 
--- They are counted at each registration, and swept.
+-- They are counted at each registration, make room for others, and are swept.
 CREATE INDEX clients_unused ON clients (created_at) WHERE source = 'registered' AND last_used = 0;
+
+-- With a client's logo go those that it had.
+CREATE INDEX logos_client ON logos (client_id);
 
 -- One (kind, owner, id) is used once, whatever time it names. What was used
 -- before is dropped with the table: no kind was in use.
@@ -24,6 +27,7 @@ CREATE INDEX used_until ON used (until);
 CREATE TABLE pushed (
 	handle     TEXT PRIMARY KEY,
 	client_id  TEXT NOT NULL,
+	address    TEXT NOT NULL,
 	content    BYTEA NOT NULL,
 	expires_at BIGINT NOT NULL,
 	keep_until BIGINT NOT NULL,
@@ -31,6 +35,8 @@ CREATE TABLE pushed (
 );
 
 CREATE INDEX pushed_client ON pushed (client_id, expires_at);
+
+CREATE INDEX pushed_address ON pushed (client_id, address, expires_at);
 
 CREATE INDEX pushed_keep ON pushed (keep_until);
 
