@@ -32,11 +32,11 @@ func (s *Server) publishedClient(ctx context.Context, id, address string) (*Clie
 	}
 	published, fault := s.document(ctx, id, address)
 	switch {
-	case errors.Is(fault, errTooOften) && err == nil:
+	case errors.Is(fault, errTooOften) && row != nil:
 		return row, nil
 	case fault != nil:
 		return nil, fault
-	case err != nil:
+	case row == nil:
 		c := *published
 		return &c, nil
 	}
