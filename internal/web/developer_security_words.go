@@ -187,6 +187,7 @@ func inSecurityWords(e *oauth.Error) string {
 		{"RFC 4514", "Write the subject as in RFC 4514, such as CN=app.example,O=Example,C=GB."},
 		{"on the scheme, host and port of a redirect URI", "It must be on the scheme, host and port of one of your callback addresses."},
 		{"has a fragment", "The address has a fragment, the part after #. Leave it out."},
+		{"with the device grant need", "An app on another device needs no callback, so its address proves nothing. Enter the address of a list of hosts that belong together."},
 		{"need a sector_identifier_uri", "Your callback addresses are on several hosts. Say which of them belong together, by the address of a list."},
 		{"could not be fetched", "The list couldn't be fetched from this address. Publish it first."},
 		{"is not a JSON list", "What stands at this address is no JSON list of callback addresses."},

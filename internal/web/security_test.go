@@ -129,7 +129,7 @@ func TestSecurityIntoMetadata(t *testing.T) {
 		{"addresses", []string{"backchannel", "https://app.example/out", "frontchannel", "https://app.saleswave.example/out", "initiate", "https://app.example/in"}, map[string]any{
 			"backchannel_logout_uri": "https://app.example/out", "frontchannel_logout_uri": "https://app.saleswave.example/out", "initiate_login_uri": "https://app.example/in",
 		}},
-		{"on another device", []string{"grant", oauth.GrantDeviceCode}, map[string]any{
+		{"on another device", []string{"subject", "public", "grant", oauth.GrantDeviceCode}, map[string]any{
 			"grant_types": []any{oauth.GrantAuthorizationCode, oauth.GrantRefreshToken, oauth.GrantDeviceCode, oauth.GrantTokenExchange}, "response_types": []any{"code"},
 		}},
 		{"on another device alone", []string{"grant", "-", "grant", oauth.GrantDeviceCode}, map[string]any{
@@ -210,6 +210,7 @@ func TestSecurityRefusals(t *testing.T) {
 		{"sales", "grant: Choose at least one", []string{"grant", "-"}},
 		{"sales", "grant: Staying connected needs", []string{"grant", "-", "grant", oauth.GrantRefreshToken}},
 		{"wide", "sector: Your callback addresses are on several hosts", []string{"subject", "pairwise"}},
+		{"sales", "sector: An app on another device", []string{"subject", "pairwise", "grant", oauth.GrantDeviceCode}},
 		{"sales", "subject: subject_type is", []string{"subject", "secret"}},
 		{"sales", "sector: Enter a whole address", []string{"sector", "ftp://app.example/"}},
 		{"sales", "sector: The list couldn&#39;t be fetched", []string{"sector", "http://127.0.0.1:9/"}},
