@@ -48,22 +48,11 @@ func (k *clientCreate) Run(ctx context.Context, s *Settings, c console) error {
 		return k.print(c, made, func(w io.Writer) {
 			describe(w, made)
 			if made.Profile == oauth.ProfileFAPI2 {
-				fmt.Fprintf(w, fapiWords, s.Issuer)
+				fmt.Fprintf(w, "\nWhat this app must do (the issuer is %s):\n  %s\n", s.Issuer, strings.Join(made.Profile.Duties(), "\n  "))
 			}
 		})
 	})
 }
-
-// fapiWords say what a client of profile fapi2 has to do: FAPI 2.0 Security
-// Profile §5.3.3.
-const fapiWords = `
-What this app must do:
-  push each request to the pushed authorization request endpoint, with PKCE and S256
-  authenticate by private_key_jwt or a client certificate
-  bind its tokens by DPoP or that certificate
-  sign with PS256, ES256 or EdDSA
-  name %s alone as the audience of its assertions
-`
 
 func describe(w io.Writer, c valetkey.Client) {
 	fmt.Fprintf(w, "name\t%s\nclient_id\t%s\n", c.Name, c.ID)
