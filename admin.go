@@ -167,6 +167,7 @@ func (a *Admin) CreateClient(ctx context.Context, n NewClient) (Client, error) {
 	if err != nil {
 		return Client{}, err
 	}
+	c.LogoID = a.s.oauth.FetchLogo(ctx, c)
 	if err := a.s.store.CreateClient(ctx, c); err != nil {
 		if errors.Is(err, oauth.ErrConflict) {
 			return Client{}, fmt.Errorf("client id %q is taken: %w", c.ID, err)
@@ -233,6 +234,9 @@ func (a *Admin) UpdateClient(ctx context.Context, id string, change func(*Client
 		return Client{}, err
 	}
 	c.CopyStanding(old)
+	if c.LogoURI != old.LogoURI {
+		c.LogoID = a.s.oauth.FetchLogo(ctx, c)
+	}
 	c.FirstParty, c.Verified, c.UpdatedAt = wanted.FirstParty, wanted.Verified, a.s.oauth.Now()
 	if err := a.s.store.UpdateClient(ctx, c, oauth.MustEnd(old, c)); err != nil {
 		return Client{}, err

@@ -88,7 +88,7 @@ func (s *Server) keepDocument(ctx context.Context, c *Client) (*Client, error) {
 	case errors.Is(err, ErrNotFound):
 		quick, cancel := context.WithTimeout(ctx, logoPatience)
 		defer cancel()
-		c.LogoID = s.fetchLogo(quick, c)
+		c.LogoID = s.FetchLogo(quick, c)
 	case err != nil:
 		return nil, err
 	}

@@ -72,7 +72,7 @@ func (s *Server) Register(ctx context.Context, call RegistrationCall) (*Registra
 	if err != nil {
 		return nil, err
 	}
-	if c.LogoID = s.fetchLogo(ctx, c); c.LogoID != "" {
+	if c.LogoID = s.FetchLogo(ctx, c); c.LogoID != "" {
 		if err := s.Store.ReplaceClient(ctx, c, false, false); err != nil {
 			return nil, err
 		}
@@ -117,10 +117,10 @@ func (s *Server) spendInitial(ctx context.Context, call RegistrationCall) error 
 // maxLogo is how many bytes a logo may have: CONTRACT §4, decision 15.
 const maxLogo = 1 << 20
 
-// fetchLogo takes a picture once, when a client registers, so that no page ever
+// FetchLogo takes a picture once, when a client registers, so that no page ever
 // loads what somebody else serves. A picture that can't be had is no reason to
 // refuse a client.
-func (s *Server) fetchLogo(ctx context.Context, c *Client) string {
+func (s *Server) FetchLogo(ctx context.Context, c *Client) string {
 	if c.LogoURI == "" || s.Outbound == nil || s.Logo == nil {
 		return ""
 	}

@@ -64,7 +64,7 @@ func (s *Server) UpdateRegistration(ctx context.Context, call RegistrationCall) 
 	}
 	c.CopyStanding(old)
 	if c.LogoURI != old.LogoURI {
-		c.LogoID = s.fetchLogo(ctx, c)
+		c.LogoID = s.FetchLogo(ctx, c)
 	}
 	if !sameFace(old, c) { // what the operator vouched for was another face
 		c.Verified, c.FirstParty = false, false

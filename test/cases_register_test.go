@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -372,5 +374,57 @@ func TestPairwise(t *testing.T) {
 	first, second, alone := subject(made(uris, listener.URL), uris[0]), subject(made(uris, listener.URL), uris[1]), subject(made([]string{"https://three.example/cb"}, ""), "https://three.example/cb")
 	if first != second || first == alone || strings.Contains(first+alone, "ada") || len(alone) < 40 {
 		t.Errorf("subjects %s %s %s", first, second, alone)
+	}
+}
+
+// Test168Logo: a logo is fetched once, drawn anew and served by us; a picture
+// that is none leaves the client without.
+func Test168Logo(t *testing.T) {
+	var hits atomic.Int64
+	var content atomic.Value
+	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		hits.Add(1)
+		w.Header().Set("Content-Type", "image/png")
+		_, _ = w.Write(content.Load().([]byte))
+	}))
+	defer host.Close()
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, image.NewNRGBA(image.Rect(0, 0, 8, 8))); err != nil {
+		t.Fatal(err)
+	}
+	srv := open(t, nil)
+	shown := func(logo string) string {
+		a := sendJSON(t, srv, "POST", "/register", "", map[string]any{"redirect_uris": []string{"https://new.example/cb"}, "logo_uri": logo})
+		if a.Status != 201 {
+			t.Fatalf("register: %s", a.Body)
+		}
+		for range 3 {
+			page, err := srv.Browser(t).Get("/authorize?" + request(map[string][]string{"client_id": {a.String("client_id")}, "redirect_uri": {"https://new.example/cb"}, "scope": {"openid"}}).Encode())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(page.Body, host.URL) {
+				t.Error("168: a page loads what somebody else serves")
+			}
+			if logo := page.ByID("client-logo"); logo != nil {
+				return "shown"
+			}
+		}
+		return "none"
+	}
+	content.Store(picture.Bytes())
+	if got := shown(host.URL + "/logo.png"); got != "shown" || hits.Load() != 1 {
+		t.Errorf("168: %s after %d fetches", got, hits.Load())
+	}
+	content.Store([]byte("<svg onload=alert(1)>"))
+	if got := shown(host.URL + "/logo.svg"); got != "none" {
+		t.Errorf("168 not a picture: %s", got)
+	}
+	content.Store(append(picture.Bytes(), make([]byte, 2<<20)...))
+	if got := shown(host.URL + "/large.png"); got != "none" {
+		t.Errorf("168 too large: %s", got)
+	}
+	if got := shown("https://10.0.0.1/logo.png"); got != "none" {
+		t.Errorf("168 private: %s", got)
 	}
 }
