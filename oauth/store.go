@@ -140,9 +140,9 @@ type RegistrationStore interface {
 	// were never used, the oldest of those make room; ErrConflict when all of
 	// them are younger than an hour.
 	RegisterClient(ctx context.Context, c *Client, limit int) error
-	// ReplaceClient writes metadata, logo, verified and first-party; with secret
-	// also the secret, which else stays as it is in the row, whatever c has. With
-	// end, all that hangs off the client ends.
+	// ReplaceClient writes metadata and logo, takes verified and first-party away
+	// where c hasn't them, and with secret writes the secret, which else stays as
+	// it is in the row, whatever c has. With end, all that hangs off the client ends.
 	ReplaceClient(ctx context.Context, c *Client, secret, end bool) error
 	// DeleteClient removes it; its id is never given out again.
 	DeleteClient(ctx context.Context, id string) error

@@ -1,6 +1,10 @@
 package test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -10,6 +14,7 @@ import (
 	"time"
 
 	"github.com/valetkey/valetkey"
+	"github.com/valetkey/valetkey/internal/seal"
 	"github.com/valetkey/valetkey/oauth"
 	"github.com/valetkey/valetkey/test/harness"
 )
@@ -274,4 +279,73 @@ func TestTokenExchange(t *testing.T) {
 	if got := ask("double", nil).String("error"); got != "invalid_request" {
 		t.Errorf("092 revoked: %s", got)
 	}
+}
+
+// TestSecretsOutliveTheMasterKey: a secret that is a key is sealed anew under the
+// first master key, so that the old one may go.
+func TestSecretsOutliveTheMasterKey(t *testing.T) {
+	config := setup(databases["sqlite"](t))
+	old, fresh := config.MasterSecret, valetkey.NewMasterSecret()
+	secret := ""
+	ask := func(srv *harness.Server) string {
+		head, body := raw64.EncodeToString([]byte(`{"alg":"HS256"}`)), mustJSON(assertionOf(srv, "hmac"))
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte(head + "." + raw64.EncodeToString(body)))
+		assertion := head + "." + raw64.EncodeToString(body) + "." + raw64.EncodeToString(mac.Sum(nil))
+		return result(post(t, srv, "/token", byAssertion(assertion, one("grant_type", "client_credentials"))))
+	}
+	for i, master := range [][]byte{old, append(append([]byte(nil), fresh...), old...)} {
+		config.MasterSecret = master
+		srv, err := harness.Launch(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			made, err := srv.Admin().CreateClient(t.Context(), valetkey.NewClient{ID: "hmac", Metadata: oauth.Metadata{
+				Name: "Old bank", Type: oauth.TypeService, AuthMethod: oauth.AuthSecretJWT, GrantTypes: []string{oauth.GrantClientCredentials},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			secret = made.Secret
+		}
+		if !soon(3*time.Second, func() bool { return ask(srv) == "OK" }) {
+			t.Errorf("master secret %d: %s", i, ask(srv))
+		}
+		ring, err := seal.Parse(master[:len(fresh)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		box := ring.Box("client-secret", "")
+		if !soon(3*time.Second, func() bool { return opens(t, box, config.Database, secret) }) {
+			t.Errorf("master secret %d: the secret is not sealed under the first key", i)
+		}
+		if err := srv.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// opens says whether the one sealed secret in a database is this.
+func opens(t *testing.T, box *seal.Box, database, secret string) bool {
+	t.Helper()
+	db, err := sql.Open("sqlite", strings.TrimPrefix(database, "sqlite:"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var sealed string
+	if err := db.QueryRowContext(t.Context(), "SELECT secret_key FROM clients WHERE id = 'hmac'").Scan(&sealed); err != nil {
+		t.Fatal(err)
+	}
+	content, err := box.Open(sealed, []byte("hmac"))
+	return err == nil && string(content) == secret
+}
+
+func mustJSON(v any) []byte {
+	content, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return content
 }

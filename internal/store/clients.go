@@ -99,7 +99,7 @@ func (s *Store) CreateClient(ctx context.Context, client *oauth.Client) error {
 // UpdateClient writes metadata, logo, verified and first-party. With end, all
 // that hangs off the client ends.
 func (s *Store) UpdateClient(ctx context.Context, client *oauth.Client, end bool) error {
-	return s.ReplaceClient(ctx, client, false, end)
+	return s.replaceClient(ctx, client, false, end, "$3", "$4")
 }
 
 // oneIf is what an epoch is raised by.

@@ -60,6 +60,10 @@ func (s *Store) makeRoom(c conn, now time.Time) error {
 // ReplaceClient implements oauth.RegistrationStore. With another logo, those
 // that the client had are gone.
 func (s *Store) ReplaceClient(ctx context.Context, client *oauth.Client, secret, end bool) error {
+	return s.replaceClient(ctx, client, secret, end, "verified AND $3", "first_party AND $4")
+}
+
+func (s *Store) replaceClient(ctx context.Context, client *oauth.Client, secret, end bool, verified, firstParty string) error {
 	metadata, err := json.Marshal(client.Metadata)
 	if err != nil {
 		return fmt.Errorf("write client metadata: %w", err)
@@ -75,8 +79,8 @@ func (s *Store) ReplaceClient(ctx context.Context, client *oauth.Client, secret,
 			AND EXISTS (SELECT 1 FROM clients WHERE id = $1 AND logo_id <> $2)`, client.ID, client.LogoID); err != nil {
 			return err
 		}
-		return s.changeClient(c, client.ID, end, `UPDATE clients SET metadata = $1, logo_id = $2, verified = $3,
-			first_party = $4, epoch = epoch + $5, updated_at = $6`+set+` WHERE id = $7 RETURNING id`, args...)
+		return s.changeClient(c, client.ID, end, `UPDATE clients SET metadata = $1, logo_id = $2,
+			verified = `+verified+`, first_party = `+firstParty+`, epoch = epoch + $5, updated_at = $6`+set+` WHERE id = $7 RETURNING id`, args...)
 	})
 }
 

@@ -34,11 +34,15 @@ func TestRegisterAndReplaceClient(t *testing.T) {
 		b.expectClient(t, "registered", want)
 		b.advance(time.Minute)
 		want.Name, want.SecretHash, want.SecretPHC, want.SecretKey = "Other", nil, "phc", ""
-		want.Verified, want.FirstParty, want.LogoID, want.UpdatedAt = true, true, "logo", b.time()
+		want.LogoID, want.UpdatedAt = "logo", b.time()
 		given := *want
 		given.TokenHash, given.Disabled, given.Owner = []byte{9}, true, "another"
+		given.Verified, given.FirstParty = true, true // nobody vouches for oneself
 		ok(t, b.ReplaceClient(ctx, &given, true, false))
 		b.expectClient(t, "replaced", want)
+		want.Verified, want.FirstParty = true, true
+		ok(t, b.UpdateClient(ctx, want, false))
+		b.expectClient(t, "vouched for", want)
 		want.Epoch, want.Verified, want.FirstParty, want.LogoID = 2, false, false, ""
 		given = *want
 		given.SecretHash, given.SecretPHC, given.SecretKey = []byte{9}, "9", "9"
