@@ -76,7 +76,8 @@ type Config struct {
 
 	// TrustedProxies may say by X-Forwarded-For where a request came from.
 	TrustedProxies []netip.Prefix
-	// ThrottleOff lets sign-ins be tried without limit: for tests only.
+	// ThrottleOff lets sign-ins be tried, and clients be registered, without
+	// limit: for tests only.
 	ThrottleOff bool
 	// AccessLifetime of access tokens; zero is 10 minutes.
 	AccessLifetime time.Duration

@@ -68,7 +68,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		Outbound:  fetch.New(fetch.Config{AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots}),
 		Strangers: fetch.New(fetch.Config{AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots}),
 		Directory: s.login, Registration: c.Registration, RegistrationProfile: c.RegistrationProfile, Documents: c.Documents,
-		TrustedIssuers: c.TrustedIssuers, DPoPNonce: c.DPoPNonce, MTLSURL: c.MTLSURL, ClientCAs: c.ClientCAs,
+		TrustedIssuers: c.TrustedIssuers, DPoPNonce: c.DPoPNonce, Unlimited: c.ThrottleOff, MTLSURL: c.MTLSURL, ClientCAs: c.ClientCAs,
 		CertificateHeader: c.CertificateHeader != "", Log: c.Log,
 	})
 	if err := s.route(c, ring); err != nil {

@@ -72,9 +72,8 @@ func (s *Server) loadDocument(ctx context.Context, id, address string) (c *Clien
 	if why != "" {
 		return nil, 0, invalidRequest("client_id %s", why).about("client_id")
 	}
-	now := s.Now()
-	if !s.limits.allow("document\x00"+networkOf(address)+"\x00"+host, documentsPerNetwork, time.Minute, now) ||
-		!s.limits.allow("document\x00"+host, documentsPerHost, time.Minute, now) {
+	if !s.mayAct("document\x00"+networkOf(address)+"\x00"+host, documentsPerNetwork, time.Minute) ||
+		!s.mayAct("document\x00"+host, documentsPerHost, time.Minute) {
 		return nil, 0, invalidRequest("the document at client_id is asked for too often; try again in a minute").about("client_id").because(errTooOften)
 	}
 	fetched, err := s.strangers().Get(ctx, id, maxDocument, "application/json", "application/cimd+json", "application/client-id-metadata-document+json")

@@ -138,7 +138,7 @@ func (s *Server) introspectRefresh(ctx context.Context, client *Client, token st
 const guessesPerMinute = 300
 
 func (s *Server) mayGuess(client *Client) bool {
-	return s.limits.allow("introspect\x00"+client.ID, guessesPerMinute, time.Minute, s.Now())
+	return s.mayAct("introspect\x00"+client.ID, guessesPerMinute, time.Minute)
 }
 
 // inactive: RFC 7662 §2.2, whatever is wrong with the token is not told. A

@@ -69,6 +69,12 @@ func networkOf(address string) string {
 	return network.String()
 }
 
+// mayAct counts one act under a key, unless the server counts none. A device's
+// codes are counted always.
+func (s *Server) mayAct(key string, n int, per time.Duration) bool {
+	return s.Unlimited || s.limits.allow(key, n, per, s.Now())
+}
+
 // spent says, without counting, whether the next act would be refused.
 func (l *limits) spent(key string, n int, per time.Duration, now time.Time) bool {
 	l.mu.Lock()

@@ -95,7 +95,7 @@ func (s *Server) mayRegister(ctx context.Context, call RegistrationCall) error {
 }
 
 func (s *Server) mayWriteRegistration(call RegistrationCall) error {
-	if !s.limits.allow("register\x00"+networkOf(call.Address), registrationsPerMinute, time.Minute, s.Now()) {
+	if !s.mayAct("register\x00"+networkOf(call.Address), registrationsPerMinute, time.Minute) {
 		return tooMany("registrations from this address")
 	}
 	return nil

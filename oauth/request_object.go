@@ -65,7 +65,7 @@ func (s *Server) fetchRequestObject(ctx context.Context, c *Client, reference st
 	if !slices.Contains(c.RequestURIs, reference) || s.Outbound == nil {
 		return "", newError(CodeRequestURINotSupported, "request_uri is neither pushed nor registered by this app").about("request_uri")
 	}
-	if !s.limits.allow("request_uri\x00"+reference, 60, time.Minute, s.Now()) {
+	if !s.mayAct("request_uri\x00"+reference, 60, time.Minute) {
 		return "", invalidRequestURI("request_uri is fetched too often")
 	}
 	address, _, _ := strings.Cut(reference, "#")

@@ -39,6 +39,7 @@ type Server struct {
 	RegistrationProfile Profile          // of registered clients that can authenticate
 	Documents           DocumentPolicy
 	TrustedIssuers      []TrustedIssuer
+	Unlimited           bool           // registrations, documents and guessed tokens aren't counted: for tests
 	DPoPNonce           bool           // every DPoP proof needs a nonce of ours
 	MTLSURL             string         // where client certificates are asked for; "" nowhere
 	CertificateHeader   bool           // a trusted proxy hands certificates on

@@ -12,7 +12,12 @@ import (
 // real ones are answered all the while.
 // RFC 7662 §4.
 func Test116GuessedTokens(t *testing.T) {
-	srv := start(t)
+	config := setup(databases["sqlite"](t))
+	config.ThrottleOff = false
+	srv := harness.Start(t, config)
+	if err := harness.Populate(srv); err != nil {
+		t.Fatal(err)
+	}
 	token := grant(t, srv, "web", nil).String("access_token")
 	counts := map[int]int{}
 	for i := range 500 {

@@ -267,7 +267,7 @@ func Test170Manage(t *testing.T) {
 // Test173ManyRegistrations: a limit by address.
 // RFC 7591 §5.
 func Test173ManyRegistrations(t *testing.T) {
-	srv := open(t, nil)
+	srv := open(t, func(c *valetkey.Config) { c.ThrottleOff = false })
 	counts := map[int]int{}
 	for i := range 100 {
 		a := sendJSON(t, srv, "POST", "/register", "", map[string]any{"redirect_uris": []string{fmt.Sprintf("https://new%d.example/cb", i)}})

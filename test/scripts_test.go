@@ -196,7 +196,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"send": func(ts *testscript.TestScript, _ bool, args []string) { of(ts).headers.Add(args[0], args[1]) },
 
 	// restart what=value… begins the server anew: registration, signup, nonce,
-	// trust.
+	// trust, unlimited.
 	"restart": restartServer,
 	// app ID member… registers a client as the operator does.
 	"app": makeApp,
@@ -424,7 +424,8 @@ func restartServer(ts *testscript.TestScript, _ bool, args []string) {
 		Signup       *bool
 		Nonce        *bool
 		Trust        *[]oauth.TrustedIssuer
-	}{&c.config.Registration, &c.config.Signup, &c.config.DPoPNonce, &c.config.TrustedIssuers}
+		Unlimited    *bool
+	}{&c.config.Registration, &c.config.Signup, &c.config.DPoPNonce, &c.config.TrustedIssuers, &c.config.ThrottleOff}
 	ts.Check(json.Unmarshal(content, &wanted))
 	ts.Check(c.srv.Restart(c.config))
 	c.side.Serve(c.srv.MTLS())
