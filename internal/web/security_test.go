@@ -200,7 +200,7 @@ func TestSecurityRefusals(t *testing.T) {
 		{"sales", "jwks: This is no JSON", []string{"jwks", "-----BEGIN PUBLIC KEY-----"}},
 		{"sales", "jwks: This is no set of public keys", []string{"jwks", `{"keys":1}`}},
 		{"sales", "jwks: This is a private key", []string{"jwks", stolenKeys, "profile", "strict"}},
-		{"sales", "jwks: This is a private key", []string{"jwks", "-----BEGIN PRIVATE KEY-----\nMIG"}},
+		{"sales", "jwks: This is a private key", []string{"jwks", "-----BEGIN PRIVATE KEY-----\nMIGstolenPrivateKey"}},
 		{"sales", "jwks: Paste the keys or", []string{"jwks", ownKeys, "jwks_uri", "https://app.example/jwks"}},
 		{"sales", "jwks_uri: Enter a whole address", []string{"jwks_uri", "http://app.example/jwks"}},
 		{"sales", "tls_name: Enter the name", []string{"method", "tls_client_auth"}},
@@ -234,7 +234,7 @@ func TestSecurityRefusals(t *testing.T) {
 		if got := errorsIn(a); a.Code != 422 || len(got) != 1 || !strings.HasPrefix(got[0], row.want) {
 			t.Errorf("%s %v: %d %v, want %s", row.app, row.pairs, a.Code, got, row.want)
 		}
-		if strings.Contains(a.text, "jpsQnnGQ") || strings.Contains(a.text, "MIG") {
+		if strings.Contains(a.text, "jpsQnnGQ") || strings.Contains(a.text, "MIGstolen") {
 			t.Error("a private key is sent back")
 		}
 		after, err := h.Store.Client(t.Context(), row.app)
