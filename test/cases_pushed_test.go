@@ -265,6 +265,7 @@ func Test158To161RequestObjects(t *testing.T) {
 		{"inside prompt none", one("request", sign(map[string]any{"prompt": "none"})), "RED(login_required) to " + harness.Callback + " state=inner"},
 		{"inside unregistered redirect", merge(one("request", sign(map[string]any{"redirect_uri": "https://evil.example/cb"})), cb), "PAGE400(invalid_request redirect_uri)"},
 		{"161 client_id", merge(one("request", sign(map[string]any{"client_id": "web"})), cb), red("invalid_request_object")},
+		{"no client_id", merge(one("request", sign(map[string]any{"client_id": nil})), cb), red("invalid_request_object")},
 		{"161 both", merge(url.Values{"request": {sign(nil)}, "request_uri": {r.address + "/object"}}, cb), red("invalid_request")},
 		{"161 nested", merge(one("request", sign(map[string]any{"request": sign(nil)})), cb), red("invalid_request_object")},
 		{"161 nested uri", merge(one("request", sign(map[string]any{"request_uri": "https://x.example"})), cb), red("invalid_request_object")},

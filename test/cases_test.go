@@ -240,6 +240,10 @@ func TestRegisteredURIs(t *testing.T) {
 		{"https://user@app.example/cb", oauth.TypeWeb, false},
 		{"https://app.example/a/../b", oauth.TypeWeb, false},
 		{"https://app.example/cb?code=x", oauth.TypeWeb, false},
+		{"https://app.example;sandbox/cb", oauth.TypeWeb, false},
+		{"https://app.example'/cb", oauth.TypeWeb, false},
+		{"https://[2001:db8::1]/cb", oauth.TypeWeb, true},
+		{"https://xn--mnchen-3ya.example:8443/cb", oauth.TypeWeb, true},
 	} {
 		_, err := oauth.ParseRedirectURI(c.uri, c.kind, issuer)
 		if (err == nil) != c.ok {
