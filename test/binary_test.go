@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -53,12 +52,10 @@ type process struct {
 
 func newProcess(t testing.TB, environment ...string) *process {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := harness.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
-	_ = l.Close()
 	p := &process{binary: binary(t), address: address}
 	p.environment = append(append(os.Environ(), "VALETKEY_DATA_DIR="+filepath.Join(t.TempDir(), "data"), "VALETKEY_LISTEN="+address,
 		"VALETKEY_ISSUER=http://"+address, "VALETKEY_THROTTLE=off"), environment...)

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/valetkey/valetkey/test/harness"
 )
 
 // rsaCertificate writes a pair that could serve RSA key exchange too.
@@ -49,14 +51,15 @@ func rsaCertificate(t *testing.T) (certFile, keyFile string) {
 	return certFile, keyFile
 }
 
+// freeAddress is one that a program may listen on later. It lies below the ports
+// that the system gives out, so that no other test is given it meanwhile.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := harness.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return address
 }
 
 // TestMTLSListener: CONTRACT §1, mtls-listen: a second listener, named in the

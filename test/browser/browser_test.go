@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/valetkey/valetkey/test/harness"
 )
 
 // demo is the demo's three programs on free ports.
@@ -37,12 +39,11 @@ func build(t *testing.T) string {
 
 func free(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := harness.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 // startDemo runs `valetkey demo` and checks that it is ready within a second.
