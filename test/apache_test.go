@@ -96,6 +96,7 @@ func (a *apacheServer) serve(t *testing.T, issuer, credential string) {
 	cmd := exec.Command("sh", "-c", `"$0" -f "$1" -DFOREGROUND & cat >/dev/null; kill -TERM $!; wait $!`, program, config)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = 5 * time.Second // a child of Apache's that stays keeps nobody waiting
 	alive, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
