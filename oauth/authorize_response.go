@@ -60,6 +60,9 @@ func (s *Server) granted(ctx context.Context, c *Client, in *Interaction, st Sta
 		return nil, nil, err
 	}
 	for _, name := range in.Request.wanted() {
+		if contains(st.barred, name) {
+			continue
+		}
 		unticked := contains(st.consent.Declined, name) && !c.FirstParty
 		if st.Agreed != nil {
 			unticked = catalog.Scopes[name].Optional && !contains(st.Agreed, name)

@@ -266,15 +266,15 @@ func ruleClaims(ctx context.Context, s *Server, c *Client, req Request, into *Au
 	if fault != nil {
 		return AsError(fault)
 	}
-	return readClaims(text, func(scope string) bool { return c.mayAsk(scope, catalog) }, into)
+	return s.readClaims(text, func(scope string) bool { return c.mayAsk(scope, catalog) }, into)
 }
 
-func readClaims(text string, allowed func(scope string) bool, into *AuthorizationRequest) *Error {
+func (s *Server) readClaims(text string, allowed func(scope string) bool, into *AuthorizationRequest) *Error {
 	var wanted ClaimsRequest
 	if len(text) > 4096 || jose.Decode([]byte(text), &wanted) != nil {
 		return invalidRequest("claims is not a JSON object of at most 4096 characters with userinfo and id_token").about("claims")
 	}
-	if !reachable(wanted.IDToken["acr"]) {
+	if !s.reachable(wanted.IDToken["acr"]) {
 		return newError(CodeUnmetAuthentication, "no sign-in here reaches the acr that was asked for as essential").about("claims")
 	}
 	if err := onlySubject(wanted.IDToken["sub"], into); err != nil {
@@ -283,18 +283,6 @@ func readClaims(text string, allowed func(scope string) bool, into *Authorizatio
 	into.Claims = wanted.kept(allowed)
 	return nil
 }
-
-// reachable: OpenID Connect Core §5.5.1.1, an essential acr that can't be had
-// is a failed authentication; a voluntary one is only a wish. There is one
-// factor, and acr 1 names it.
-func reachable(acr *ClaimRequest) bool {
-	return acr == nil || !acr.Essential || slices.ContainsFunc(reachableACRs, func(v string) bool { return acr.allows(v) })
-}
-
-const acrOneFactor = "1"
-
-// reachableACRs are the classes that a sign-in here can reach.
-var reachableACRs = []string{acrOneFactor}
 
 // onlySubject: OpenID Connect Core §3.1.2.2, a sub asked for by value gets an
 // answer only when that user is the one signed in, as with id_token_hint.

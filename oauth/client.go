@@ -88,6 +88,11 @@ func (c *Client) Confidential() bool { return c.AuthMethod != AuthNone }
 // mayUse says whether the client is registered for a grant type.
 func (c *Client) mayUse(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
 
+// admits says whether somebody in these groups may use the app.
+func (c *Client) admits(groups []string) bool {
+	return len(c.Groups) == 0 || len(intersect(c.Groups, groups)) > 0
+}
+
 // redirect finds the registered URI that sent equals.
 func (c *Client) redirect(sent string) (RedirectURI, bool) {
 	for _, u := range c.redirects {

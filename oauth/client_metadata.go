@@ -75,7 +75,15 @@ type Metadata struct {
 	Description string      `json:"description,omitempty"` // what the app does, for the consent page
 	Audience    string      `json:"audience,omitempty"`    // who will use it, in the developer's words
 
-	Exchange *ExchangePolicy `json:"token_exchange,omitempty"` // the operator's alone
+	Reserved
+}
+
+// Reserved is what only an operator says of a client.
+type Reserved struct {
+	Exchange       *ExchangePolicy `json:"token_exchange,omitempty"`
+	Factors        int             `json:"required_factors,omitempty"` // 2: nobody signs in to it by less
+	Groups         []string        `json:"required_groups,omitempty"`  // only their members may use it; none: everybody
+	Authenticators []string        `json:"authenticators,omitempty"`   // the ways to sign in to it, by name; none: all
 }
 
 // ExchangePolicy says what an operator lets a client do by token exchange:

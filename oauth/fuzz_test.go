@@ -285,7 +285,7 @@ func FuzzClaimsParameter(f *testing.F) {
 	known := append(StandardClaims(), "sub", "acr", "auth_time")
 	f.Fuzz(func(t *testing.T, text string) {
 		var into AuthorizationRequest
-		if err := readClaims(text, func(string) bool { return true }, &into); err != nil {
+		if err := (&Server{ACRs: []string{acrOneFactor, acrTwoFactors}}).readClaims(text, func(string) bool { return true }, &into); err != nil {
 			if code := told(err); code != "invalid_request claims" && code != "unmet_authentication_requirements claims" || into.Claims != nil {
 				t.Fatalf("%v %+v", err, into.Claims)
 			}

@@ -96,6 +96,13 @@ func (s *Server) codeIssuance(ctx context.Context, call *TokenCall, code *sealed
 	if err != nil {
 		return issuance{}, err
 	}
+	catalog, fault := s.Store.Catalog(ctx)
+	if fault != nil {
+		return issuance{}, fault
+	}
+	if code.Scopes, fault = s.stillAdmitted(ctx, call.Client, code.Subject, code.Scopes, catalog); fault != nil {
+		return issuance{}, fault
+	}
 	now := s.Now()
 	auth := Authorization{
 		ID: code.ID, ClientID: code.ClientID, Subject: code.Subject, SessionID: code.SessionID,

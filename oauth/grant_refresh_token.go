@@ -108,7 +108,11 @@ func (s *Server) refreshIssuance(ctx context.Context, call *TokenCall, auth Auth
 		return issuance{}, fault
 	}
 	// What the app may no longer ask for is not renewed either.
-	scopes, err := narrowed(call.Request, call.Client.stillMayAsk(auth.Scopes, catalog))
+	allowed, fault := s.stillAdmitted(ctx, call.Client, auth.Subject, call.Client.stillMayAsk(auth.Scopes, catalog), catalog)
+	if fault != nil {
+		return issuance{}, fault
+	}
+	scopes, err := narrowed(call.Request, allowed)
 	if err != nil {
 		return issuance{}, err
 	}

@@ -36,6 +36,8 @@ type Session struct {
 	AuthTime  time.Time
 	ACR       string
 	AMR       []string
+	Demand    string   // the acr that the operator asks of this person, "" for none
+	Groups    []string // that the person is in, as far as they decide anything
 }
 
 // Standing is who is at the browser and what they just did.
@@ -45,6 +47,7 @@ type Standing struct {
 	Agreed   []string // scopes allowed by this very POST; nil when it is no consent
 
 	consent Consent
+	barred  []string // scopes that are for groups the person isn't in
 	now     time.Time
 	sub     string // the person as this client knows them; "" until complete filled it in
 }
@@ -62,7 +65,7 @@ type Reply interface{ isReply() }
 
 // Ask shows a page to the person: the step's name says which.
 type Ask struct {
-	Step        string // select_account, login, consent, or an embedder's
+	Step        string // select_account, login, second_factor, consent, or an embedder's
 	Interaction *Interaction
 	Client      *Client
 }

@@ -123,7 +123,8 @@ func (s *Server) Describe(ctx context.Context, in *Interaction, session Session)
 			return ConsentView{}, err
 		}
 	}
-	for _, name := range in.Request.wanted() {
+	wanted := in.Request.wanted()
+	for _, name := range without(wanted, catalog.barred(wanted, session.Groups)...) {
 		if scope := catalog.Scopes[name]; contains(consent.Scopes, name) {
 			view.Granted = append(view.Granted, scope)
 		} else {

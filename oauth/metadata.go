@@ -105,7 +105,7 @@ func (s *Server) Metadata(ctx context.Context) (*ServerMetadata, error) {
 		GrantTypes: slices.Sorted(maps.Keys(s.Grants)), TokenAuthMethods: all, IntrospectionAuthMethods: secrets, RevocationAuthMethods: all,
 		ChallengeMethods: []string{"S256"}, SubjectTypes: subjectTypes, IDTokenAlgs: idTokenAlgs,
 		Claims:     append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash"}, StandardClaims()...),
-		ClaimTypes: []string{"normal"}, ACRValues: reachableACRs, Prompts: s.prompts(), Displays: []string{"page"}, UILocales: []string{"en"},
+		ClaimTypes: []string{"normal"}, ACRValues: s.ACRs, Prompts: s.prompts(), Displays: []string{"page"}, UILocales: s.Locales,
 		ClaimsParameter: true, RequestParameter: true, RequestURIParameter: s.Outbound != nil, ResponseIss: true,
 
 		PushedEndpoint: s.Issuer + PathPushed, DeviceEndpoint: s.Issuer + PathDeviceAuthorization,

@@ -31,6 +31,12 @@ func New(s Server) *Server {
 	if s.Methods == nil {
 		s.Methods = methods()
 	}
+	if s.ACRs == nil {
+		s.ACRs = []string{acrOneFactor, acrTwoFactors}
+	}
+	if s.Locales == nil {
+		s.Locales = []string{"en"}
+	}
 	setDefault(&s.CodeLifetime, time.Minute)
 	setDefault(&s.AccessLifetime, 10*time.Minute)
 	setDefault(&s.IDTokenLifetime, 10*time.Minute)

@@ -28,4 +28,6 @@ type Directory interface {
 	// Lookup finds an enabled user by "subject", "username" or "email" (a
 	// verified one); ErrNotFound when there is none.
 	Lookup(ctx context.Context, by, value string) (subject string, epoch int64, err error)
+	// Groups are those that a person is in now.
+	Groups(ctx context.Context, subject string) ([]string, error)
 }

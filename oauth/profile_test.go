@@ -70,16 +70,45 @@ func TestProfileRegistration(t *testing.T) {
 
 // TestStepUp: RFC 9470 §4; OpenID Connect Core §3.1.2.1.
 func TestStepUp(t *testing.T) {
+	essential := func(values ...any) *ClaimsRequest {
+		return &ClaimsRequest{IDToken: map[string]*ClaimRequest{"acr": {Essential: true, Values: values}}}
+	}
 	for _, c := range []struct {
-		wanted  string
+		values  string
+		claims  *ClaimsRequest
+		factors int
+		demand  string
 		reached string
 		want    bool
 	}{
-		{"", "1", false}, {"1", "1", false}, {"1", "", true}, {"2", "1", false}, {"2 1", "1", false}, {"2 1", "", true},
+		{reached: "1"}, {values: "1", reached: "1"}, {values: "2", reached: "1", want: true}, {values: "2 1", reached: "1"},
+		{values: "2", reached: "2"}, {values: "gold", reached: "1"}, {values: "gold 2", reached: "1", want: true},
+		{claims: essential("2"), reached: "1", want: true}, {claims: essential("1", "2"), reached: "1"}, {claims: essential(), reached: "1"},
+		{claims: &ClaimsRequest{IDToken: map[string]*ClaimRequest{"acr": {Value: "2"}}}, reached: "1"},
+		{factors: 2, reached: "1", want: true}, {factors: 1, reached: "1"}, {factors: 2, reached: "2"},
+		{demand: "2", reached: "1", want: true}, {demand: "2", reached: "2"},
 	} {
-		if got := needsStepUp(strings.Fields(c.wanted), c.reached); got != c.want {
-			t.Errorf("%q at %q: %v", c.wanted, c.reached, got)
+		in := &Interaction{Request: AuthorizationRequest{ACRValues: strings.Fields(c.values), Claims: c.claims}}
+		client := &Client{Metadata: Metadata{Reserved: Reserved{Factors: c.factors}}}
+		standing := Standing{Session: Session{ID: "s", ACR: c.reached, Demand: c.demand}}
+		if got := needsFactor(client, in, standing); got != c.want {
+			t.Errorf("%+v: %v", c, got)
 		}
+	}
+}
+
+// TestGroups: membership bars scopes and apps, and only those that name groups.
+func TestGroups(t *testing.T) {
+	catalog := &Catalog{Scopes: map[string]Scope{"free": {}, "staff": {Groups: []string{"staff", "admins"}}}}
+	for _, c := range []struct{ groups, want string }{{"", "staff"}, {"guests", "staff"}, {"admins guests", ""}} {
+		got := strings.Join(catalog.barred([]string{"free", "staff"}, strings.Fields(c.groups)), " ")
+		if got != c.want {
+			t.Errorf("%q: %q", c.groups, got)
+		}
+	}
+	app := &Client{Metadata: Metadata{Reserved: Reserved{Groups: []string{"staff"}}}}
+	if app.admits(nil) || app.admits([]string{"guests"}) || !app.admits([]string{"guests", "staff"}) || !new(Client).admits(nil) {
+		t.Error("an app for a group admits others, or not its own")
 	}
 }
 

@@ -184,7 +184,7 @@ func (s *Server) strangersClient(id string, m Metadata, old *Client) (*Client, *
 	}
 	wanted := s.registeredMetadata(m)
 	if old != nil {
-		wanted.Profile, wanted.TokenFormat, wanted.Exchange = old.Profile, old.TokenFormat, old.Exchange
+		wanted.Profile, wanted.TokenFormat, wanted.Reserved = old.Profile, old.TokenFormat, old.Reserved
 		wanted.GrantTypes = append(wanted.GrantTypes, without(intersect(m.GrantTypes, old.GrantTypes), wanted.GrantTypes...)...)
 		if asked, err := parseScope(m.Scope); err == nil {
 			kept, _ := parseScope(wanted.Scope)
@@ -205,7 +205,7 @@ func noGrantLeft(m Metadata) *Error {
 
 // strangersMetadata takes out what only an operator decides.
 func (s *Server) strangersMetadata(m Metadata) Metadata {
-	m.Exchange, m.Profile, m.Type, m.TokenFormat = nil, "", "", ""
+	m.Reserved, m.Profile, m.Type, m.TokenFormat = Reserved{}, "", "", ""
 	if len(m.GrantTypes) > 0 {
 		m.GrantTypes = intersect(m.GrantTypes, strangersGrants)
 	} else {

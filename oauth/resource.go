@@ -32,6 +32,18 @@ func (c *Catalog) audience(issuer string, asked, scopes []string) []string {
 	return aud
 }
 
+// barred are those of names that are for groups only, none of which is among
+// groups.
+func (c *Catalog) barred(names, groups []string) []string {
+	var out []string
+	for _, name := range names {
+		if of := c.Scopes[name].Groups; len(of) > 0 && len(intersect(of, groups)) == 0 {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // introspects says whether a client speaks for one of the audience.
 func (c *Catalog) introspects(clientID string, audience []string) bool {
 	for _, url := range audience {

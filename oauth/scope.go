@@ -14,6 +14,9 @@ type Scope struct {
 	Restricted  bool   // only clients registered with it may ask
 	Resource    string // the resource it belongs to, "" for none
 	Builtin     bool   // one of OpenID Connect's own
+
+	// Groups are those whose members may let an app have it; none: everybody.
+	Groups []string
 }
 
 // The scopes of OpenID Connect Core §5.4 and §11.

@@ -31,6 +31,8 @@ type Server struct {
 	// is not fetched.
 	Logo func(ctx context.Context, clientID string, picture []byte) (id string, err error)
 
+	ACRs    []string // the classes that a sign-in can reach; nil: 1 and 2
+	Locales []string // the languages of the pages; nil: English
 	Steps   []Step
 	Grants  map[string]Grant
 	Methods []ClientAuth

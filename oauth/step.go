@@ -10,6 +10,7 @@ import (
 const (
 	StepSelect  = "select_account"
 	StepLogin   = "login"
+	StepFactor  = "second_factor"
 	StepConsent = "consent"
 )
 
@@ -17,9 +18,12 @@ const (
 // for every return: it walks the steps in order. With prompt=none the first
 // needed step's error is the answer; OpenID Connect Core §3.1.2.6.
 func (s *Server) proceed(ctx context.Context, c *Client, in *Interaction, standing Standing) (Reply, error) {
-	standing, err := s.complete(ctx, c, standing)
+	standing, err := s.complete(ctx, c, in, standing)
 	if err != nil {
 		return nil, err
+	}
+	if standing.Session.ID != "" && !c.admits(standing.Session.Groups) {
+		return s.refuse(ctx, c, in, newError(CodeAccessDenied, "this app is for groups that the user isn't in"))
 	}
 	for _, step := range s.Steps {
 		if !step.Needed(c, in, standing) {
@@ -36,7 +40,7 @@ func (s *Server) proceed(ctx context.Context, c *Client, in *Interaction, standi
 // complete adds to a standing what the steps look at: what was agreed before,
 // and the time. A first-party client is not asked for consent, but its user may
 // have taken one back, which raised the epoch that its codes carry.
-func (s *Server) complete(ctx context.Context, c *Client, standing Standing) (Standing, error) {
+func (s *Server) complete(ctx context.Context, c *Client, in *Interaction, standing Standing) (Standing, error) {
 	standing.now = s.Now()
 	if standing.Session.ID == "" {
 		return standing, nil
@@ -45,6 +49,11 @@ func (s *Server) complete(ctx context.Context, c *Client, standing Standing) (St
 	if standing.sub, err = s.subjectFor(ctx, c, standing.Session.Subject); err != nil {
 		return standing, err
 	}
+	catalog, err := s.Store.Catalog(ctx)
+	if err != nil {
+		return standing, err
+	}
+	standing.barred = catalog.barred(in.Request.wanted(), standing.Session.Groups)
 	standing.consent, err = s.Store.Consent(ctx, standing.Session.Subject, c.ID)
 	return standing, err
 }
@@ -67,8 +76,6 @@ func needsLogin(_ *Client, in *Interaction, st Standing) bool {
 		return true
 	case in.Login.newer(st.Session):
 		return false
-	case needsStepUp(r.ACRValues, st.Session.ACR):
-		return true
 	case r.prompts("login"), r.prompts("create"):
 		return true
 	case r.MaxAge != nil:
@@ -106,11 +113,11 @@ func needsConsent(c *Client, in *Interaction, st Standing) bool {
 // and left unticked. A consent that was withdrawn has no time at which it was
 // given.
 func (st Standing) remembers(r *AuthorizationRequest) bool {
-	return !st.consent.GrantedAt.IsZero() && st.consent.SessionID != "" && subset(r.wanted(), slices.Concat(st.consent.Scopes, st.consent.Declined))
+	return !st.consent.GrantedAt.IsZero() && st.consent.SessionID != "" && subset(r.wanted(), slices.Concat(st.consent.Scopes, st.consent.Declined, st.barred))
 }
 
-// needsStepUp: RFC 9470 §4, OpenID Connect Core §3.1.2.1. The session falls
-// short of every acr that was asked for, and a sign-in here can reach one.
-func needsStepUp(wanted []string, reached string) bool {
-	return len(wanted) > 0 && !contains(wanted, reached) && len(intersect(wanted, reachableACRs)) > 0
+// needsFactor: RFC 9470 §4, OpenID Connect Core §3.1.2.1. The session has one
+// factor, and the app, its request or the operator wants two.
+func needsFactor(c *Client, in *Interaction, st Standing) bool {
+	return st.Session.ACR != acrTwoFactors && (st.Session.Demand == acrTwoFactors || in.wantsTwo(c))
 }

@@ -10,6 +10,7 @@ func steps() []Step {
 	return []Step{
 		{Name: StepSelect, Error: CodeSelectionRequired, Needed: needsSelection},
 		{Name: StepLogin, Error: CodeLoginRequired, Needed: needsLogin},
+		{Name: StepFactor, Error: CodeLoginRequired, Needed: needsFactor},
 		{Name: StepConsent, Error: CodeConsentRequired, Needed: needsConsent},
 	}
 }
