@@ -6,20 +6,25 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/valetkey/valetkey/internal/locale"
 )
 
 // Invalid says which field of a form can't be taken, and why, in words for
 // the person who filled it in.
 type Invalid struct {
 	Field string
-	Why   string
+	Why   string // {0}, {1} … stand for Args
+	Args  []any
 	Cause error // oauth.ErrConflict when it is taken
 }
 
 // Unwrap lets a caller see the cause.
 func (e *Invalid) Unwrap() error { return e.Cause }
 
-func (e *Invalid) Error() string { return fmt.Sprintf("%s: %s", e.Field, e.Why) }
+func (e *Invalid) Error() string {
+	return fmt.Sprintf("%s: %s", e.Field, locale.Get("en").T(e.Why, e.Args...))
+}
 
 // Bounds of NIST SP 800-63B §5.1.1.2: length only, no rules of composition.
 const (
@@ -33,9 +38,9 @@ func checkPassword(password string) error {
 	case !utf8.ValidString(password) || strings.ContainsRune(password, 0):
 		return &Invalid{Field: "password", Why: "The password has a character that can't be typed."}
 	case n < minPassword:
-		return &Invalid{Field: "password", Why: fmt.Sprintf("Use at least %d characters.", minPassword)}
+		return &Invalid{Field: "password", Why: "Use at least {0} characters.", Args: []any{minPassword}}
 	case n > maxPassword:
-		return &Invalid{Field: "password", Why: fmt.Sprintf("Use at most %d characters.", maxPassword)}
+		return &Invalid{Field: "password", Why: "Use at most {0} characters.", Args: []any{maxPassword}}
 	}
 	return nil
 }

@@ -3,8 +3,9 @@
 package login
 
 import (
-	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/valetkey/valetkey/oauth"
@@ -22,10 +23,31 @@ type User struct {
 	Password      string       // argon2id PHC string; "" for none
 	Admin         bool
 	Disabled      bool
+	Locked        bool // by the owner's own word: only a way back undoes it
+	MustChange    bool // a new password is asked for at the next sign-in
+	TwoStep       bool // a second factor is asked for after a password
+	PictureID     string
 	External      bool  // known to an embedder's own user base, not to ours
 	Epoch         int64 // raised whenever what hangs off the account must end
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+
+	// Memberships are the groups that the person is in, by who says so: "" is
+	// the operator, else a connector's name.
+	Memberships map[string][]string
+}
+
+// Groups are all that the person is in, each once.
+func (u User) Groups() []string {
+	var out []string
+	for _, source := range slices.Sorted(maps.Keys(u.Memberships)) {
+		for _, g := range u.Memberships[source] {
+			if !slices.Contains(out, g) {
+				out = append(out, g)
+			}
+		}
+	}
+	return out
 }
 
 // Record is a browser's session as stored. The cookie holds id and a secret;
@@ -38,8 +60,13 @@ type Record struct {
 	SeenAt     time.Time // written at most once a minute
 	ExpiresAt  time.Time
 	EndedAt    time.Time // zero while it isn't
+	ProvenAt   time.Time // when a factor was last proven in it
+	Way        string    // the authenticator that began it
 	UserAgent  string
 	Address    string
+
+	Upstream    []byte // sealed: what the provider of the sign-in wants at its logout
+	UpstreamKey string // finds the session that such a provider ends; "" for none
 }
 
 // What signing in may answer besides success.
@@ -47,42 +74,8 @@ var (
 	ErrWrong    = errors.New("wrong username or password") // also: no such user, disabled
 	ErrSlowDown = errors.New("too many tries")
 	ErrTaken    = errors.New("that username is taken")
+	// ErrLastWay refuses to take away the only way in.
+	ErrLastWay = errors.New("it is the only way to sign in")
+	// ErrStale: somebody proved themselves too long ago for what they want.
+	ErrStale = errors.New("a fresh proof is needed")
 )
-
-// Store keeps users and sessions. oauth's errors are its errors.
-type Store interface {
-	User(ctx context.Context, subject string) (User, error)
-	UserByName(ctx context.Context, usernameKey string) (User, error)
-	UserByEmail(ctx context.Context, emailKey string) (User, error)
-	// CreateUser inserts; ErrConflict when the canonical username is taken.
-	CreateUser(ctx context.Context, u User) error
-	// UpdateUser writes name, email, claims and admin; never password or epoch.
-	UpdateUser(ctx context.Context, u User) error
-	// SetPassword also raises the epoch and ends every session of the user but
-	// keep ("" for none), which follows the new epoch.
-	SetPassword(ctx context.Context, subject, phc, keep string, at time.Time) error
-	// Rehash replaces the stored hash of an unchanged password; nothing ends.
-	Rehash(ctx context.Context, subject, old, phc string) error
-	// DisableUser and EnableUser raise the epoch; ErrConflict for the last admin.
-	DisableUser(ctx context.Context, subject string, at time.Time) error
-	EnableUser(ctx context.Context, subject string, at time.Time) error
-	// DeleteUser removes the row; its epoch can never hold again. ErrConflict
-	// for the last admin.
-	DeleteUser(ctx context.Context, subject string) error
-
-	// StartSession inserts a session if the user's epoch still is
-	// r.UserEpoch, and ends the session named replaces in the same step.
-	StartSession(ctx context.Context, r Record, replaces string) error
-	// Relogin gives an existing session of the same user a new secret,
-	// auth_time, acr and amr, raises Logins and returns it.
-	Relogin(ctx context.Context, r Record) (Record, error)
-	// Session returns a session that is not ended, not expired at now, and
-	// whose user's epoch holds; else ErrNotFound.
-	Session(ctx context.Context, id string, now time.Time) (Record, error)
-	Sessions(ctx context.Context, subject string, now time.Time) ([]Record, error)
-	// EndSession ends it, its unredeemed codes, and its authorizations that
-	// are not Offline. Ending one that is ended is no error.
-	EndSession(ctx context.Context, id string, at time.Time) error
-	// SessionSeen notes that a session is in use; lazily, at most once a minute.
-	SessionSeen(id string, at time.Time)
-}

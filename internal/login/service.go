@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-webauthn/webauthn/webauthn"
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/valetkey/valetkey/internal/mail"
+	"github.com/valetkey/valetkey/internal/seal"
 	"github.com/valetkey/valetkey/internal/secret"
 	"github.com/valetkey/valetkey/oauth"
 )
@@ -22,6 +25,56 @@ type Service struct {
 	Now      func() time.Time
 	External External
 	Lifetime time.Duration // of a session; zero: 30 days
+
+	Issuer string
+	Brand  string
+	Chain  []Authenticator
+	Policy Policy
+	Post   *mail.Post         // nil, or without a sender: no letters
+	Leaked Leaked             // nil: only the list that is built in
+	// Connectors are those that still let people in, for what is left when a way
+	// in is taken away; nil: none.
+	Connectors func() []string
+	Device func(agent string) string // a browser in words, for letters; nil: none
+
+	box  boxes
+	keys *webauthn.WebAuthn
+}
+
+// Policy is what an operator asks of people.
+type Policy struct {
+	Groups  map[string]GroupPolicy
+	Domains []string // of addresses that may sign up; none: any
+	Invite  bool     // nobody signs up without an invitation
+	Verify  bool     // an address must be proven before its owner is signed in by sign-up
+}
+
+// GroupPolicy is what goes with membership in a group.
+type GroupPolicy struct {
+	Factors int  // 2: its members need a second factor
+	Admin   bool // its members administer the server
+}
+
+type boxes struct {
+	half, totp, link, challenge, enrolment, upstream *seal.Box
+	recovery                                         *seal.MAC
+}
+
+// Open derives the keys of what it seals, and fills defaults.
+func (s *Service) Open(ring *seal.Keyring) error {
+	s.box = boxes{
+		half: ring.Box("login-half", ""), totp: ring.Box("totp", ""), link: ring.Box("mail-link", ""), challenge: ring.Box("webauthn", ""),
+		enrolment: ring.Box("enrolment", ""), upstream: ring.Box("upstream-session", ""), recovery: ring.MAC("recovery-code"),
+	}
+	if s.Chain == nil {
+		s.Chain = DefaultChain()
+	}
+	if err := CheckChain(s.Chain); err != nil {
+		return err
+	}
+	var err error
+	s.keys, err = relyingParty(s.Issuer, s.Brand)
+	return err
 }
 
 // External is an embedder's own user base.
@@ -32,36 +85,43 @@ type External interface {
 	Authenticate(ctx context.Context, username, password string) (subject string, err error)
 }
 
-// Proof says that somebody proved to be a user, and how. Only this package
-// makes one, and no session is made without.
-type Proof struct {
-	user User
-	acr  string
-	amr  []string
-	ok   bool
-}
-
-// Subject tells whose proof it is.
-func (p Proof) Subject() string { return p.user.Subject }
-
-// Authenticate is the one gate that every way of signing in passes: the
-// throttle, the proof, and whether the account may be used at all. It costs
-// the same time whether or not the account exists.
-func (s *Service) Authenticate(ctx context.Context, a Attempt) (Proof, error) {
+// ByPassword finds whose username and password these are. It costs the same
+// time whether or not the account exists.
+func (s *Service) ByPassword(ctx context.Context, a Attempt) (Evidence, error) {
 	account, user, err := s.account(ctx, a)
 	if err != nil {
-		return Proof{}, err
+		return Evidence{}, err
+	}
+	if err := s.recall(ctx, account, user, a); err != nil {
+		return Evidence{}, err
 	}
 	done, err := s.Throttle.begin(account, a)
 	if err != nil {
-		return Proof{}, err
+		return Evidence{}, err
 	}
 	user, err = s.byPassword(ctx, user, a)
 	done(!errors.Is(err, ErrWrong), err == nil)
 	if err != nil {
-		return Proof{}, err
+		return Evidence{}, err
 	}
-	return Proof{user: user, acr: "1", amr: []string{"pwd"}, ok: true}, nil
+	return Evidence{user: user, way: WayPassword, amr: []string{"pwd"}, at: s.Now()}, nil
+}
+
+// recall tells the throttle of a browser that signed in before this process
+// began, or on another node.
+func (s *Service) recall(ctx context.Context, account string, user User, a Attempt) error {
+	if a.Device == "" || user.Subject == "" || s.Throttle.knows(account, a.Device) {
+		return nil
+	}
+	_, err := s.Store.Browser(ctx, user.Subject, secret.Hash(a.Device))
+	switch {
+	case errors.Is(err, oauth.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	s.Throttle.remember(account, a.Device)
+	return nil
 }
 
 // maxUsername is longer than any username or email address can be.
@@ -107,7 +167,7 @@ func (s *Service) byPassword(ctx context.Context, user User, a Attempt) (User, e
 	switch {
 	case err != nil:
 		return User{}, err
-	case !ok || user.Disabled:
+	case !ok || user.Disabled || user.Locked:
 		return User{}, ErrWrong
 	case secret.Outdated(user.Password):
 		s.rehash(ctx, user, a.Address, password)
@@ -230,4 +290,17 @@ func (s *Service) Lookup(ctx context.Context, by, value string) (subject string,
 		return "", 0, oauth.ErrEnded
 	}
 	return user.Subject, user.Epoch, nil
+}
+
+// Groups implements oauth.Directory.
+func (s *Service) Groups(ctx context.Context, subject string) ([]string, error) {
+	user, err := s.Store.User(ctx, subject)
+	return user.Groups(), err
+}
+
+func unknownIsWrong(err error) error {
+	if errors.Is(err, oauth.ErrNotFound) {
+		return ErrWrong
+	}
+	return err
 }

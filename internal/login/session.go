@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/valetkey/valetkey/internal/mail"
 	"github.com/valetkey/valetkey/internal/secret"
 	"github.com/valetkey/valetkey/oauth"
 )
@@ -14,40 +15,122 @@ const idLength = 26
 
 const defaultLifetime = 30 * 24 * time.Hour
 
+// SignedIn is a session that was begun, with what its browser is to keep.
+type SignedIn struct {
+	Record  Record
+	Cookie  string // the session's
+	Browser string // names the browser among the person's, from now on
+}
+
 // SignIn makes a session of a proof. The same person signing in again in the
 // same browser keeps the session and gets a new cookie; anybody else gets a new
 // session and the old one ends. Either way the old cookie is dead: a planted
-// one is worth nothing.
-func (s *Service) SignIn(ctx context.Context, p Proof, current *Record, userAgent, address string) (Record, string, error) {
+// one is worth nothing. All that the sign-in changes is one write.
+func (s *Service) SignIn(ctx context.Context, p Proof, current *Record, browser string, from Visitor) (SignedIn, error) {
 	if !p.ok {
-		return Record{}, "", errors.New("sign-in without proof")
+		return SignedIn{}, errors.New("sign-in without proof")
 	}
-	now, password := s.Now(), secret.New().Reveal()
-	rec := Record{
-		Session: oauth.Session{
-			ID: secret.NewID(), Subject: p.user.Subject, UserEpoch: p.user.Epoch, Logins: 1,
-			AuthTime: now, ACR: p.acr, AMR: p.amr,
-		},
-		SecretHash: secret.Hash(password), CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(s.lifetime()),
-		UserAgent: cut(userAgent, 400), Address: address,
+	password := secret.New().Reveal()
+	start, browser, err := s.start(ctx, p, password, browser, from)
+	if err != nil {
+		return SignedIn{}, err
 	}
-	replaces := ""
 	if current != nil {
-		replaces = current.ID
+		start.Replaces = current.ID
 	}
-	if current != nil && current.Subject == p.user.Subject {
-		rec.ID = current.ID
-		again, err := s.Store.Relogin(ctx, rec)
-		if !errors.Is(err, oauth.ErrNotFound) {
-			return again, cookie(again.ID, password), err
-		}
-		rec.ID = secret.NewID()
+	rec, err := s.begin(ctx, p, start, current)
+	if err != nil {
+		return SignedIn{}, wrongIfReplayed(err)
 	}
-	if err := s.Store.StartSession(ctx, rec, replaces); err != nil {
-		return Record{}, "", err
-	}
-	return rec, cookie(rec.ID, password), nil
+	s.wake(start.Letters)
+	return SignedIn{Record: rec, Cookie: cookie(rec.ID, password), Browser: browser}, nil
 }
+
+// begin goes on with the session that is there, where it is the same person's.
+func (s *Service) begin(ctx context.Context, p Proof, start Start, current *Record) (Record, error) {
+	if current != nil && current.Subject == p.user.Subject {
+		fresh := start
+		fresh.ID = current.ID
+		renew := s.Store.Relogin
+		if p.step {
+			renew = s.Store.StepUp
+		}
+		again, err := renew(ctx, fresh)
+		if !errors.Is(err, oauth.ErrNotFound) {
+			again.Groups, again.Demand = start.Groups, start.Demand
+			return again, err
+		}
+	}
+	if p.step { // the session that was to be raised is gone
+		return Record{}, ErrStale
+	}
+	return start.Record, s.Store.StartSession(ctx, start)
+}
+
+// start gathers all that is written with a session.
+func (s *Service) start(ctx context.Context, p Proof, password, browser string, from Visitor) (Start, string, error) {
+	now := s.Now()
+	groups := p.user.Groups()
+	start := Start{
+		Record: Record{
+			Session: oauth.Session{
+				ID: secret.NewID(), Subject: p.user.Subject, UserEpoch: p.user.Epoch, Logins: 1,
+				AuthTime: now, ACR: p.acr, AMR: p.amr, Groups: groups, Demand: s.Demand(groups),
+			},
+			SecretHash: secret.Hash(password), CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(s.lifetime()),
+			ProvenAt: now, Way: p.way, UserAgent: cut(from.Agent, 400), Address: from.Address,
+		},
+		Spent: p.spent, Identity: p.identity,
+	}
+	if err := s.keepUpstream(&start.Record, p.upstream); err != nil {
+		return Start{}, "", err
+	}
+	known, err := s.browser(ctx, &start, p, browser, from)
+	if err != nil {
+		return Start{}, "", err
+	}
+	return start, known, s.tellOfSignIn(&start, p, browser == known, from)
+}
+
+// browser remembers where a person signs in. It answers the cookie: the same, or
+// a new one for a browser that this person never signed in with.
+func (s *Service) browser(ctx context.Context, start *Start, p Proof, browser string, from Visitor) (string, error) {
+	known := false
+	if browser != "" {
+		_, err := s.Store.Browser(ctx, p.user.Subject, secret.Hash(browser))
+		if err != nil && !errors.Is(err, oauth.ErrNotFound) {
+			return "", err
+		}
+		known = err == nil
+	}
+	if !known {
+		browser = secret.New().Reveal()
+	}
+	start.Browser = Browser{Subject: p.user.Subject, Hash: secret.Hash(browser), UserAgent: cut(from.Agent, 400), Address: from.Address}
+	if p.trust {
+		start.Browser.TrustedUntil = s.Now().Add(trustLife)
+	}
+	return browser, nil
+}
+
+// tellOfSignIn: a sign-in from a browser that the account doesn't know is told
+// to its owner, unless the account itself is new.
+func (s *Service) tellOfSignIn(start *Start, p Proof, known bool, from Visitor) error {
+	note := p.note
+	if note == nil && !known && !p.step && s.Now().Sub(p.user.CreatedAt) > newAccount {
+		var err error
+		if note, err = s.tell(p.user, DidSignInNew, "", from, mail.Happening{}); err != nil {
+			return err
+		}
+	}
+	if note != nil {
+		start.Activity, start.Letters = &note.activity, note.letters
+	}
+	return nil
+}
+
+// newAccount is how long nobody is told of the first browsers of an account.
+const newAccount = 5 * time.Minute
 
 func (s *Service) lifetime() time.Duration {
 	if s.Lifetime > 0 {
@@ -72,6 +155,7 @@ func (s *Service) Session(ctx context.Context, value string) (Record, error) {
 		return Record{}, oauth.ErrNotFound
 	}
 	s.Store.SessionSeen(id, s.Now())
+	rec.Demand = s.Demand(rec.Groups)
 	return rec, nil
 }
 

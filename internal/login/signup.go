@@ -3,10 +3,13 @@ package login
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/valetkey/valetkey/internal/mail"
 	"github.com/valetkey/valetkey/internal/secret"
 	"github.com/valetkey/valetkey/oauth"
 )
@@ -14,8 +17,11 @@ import (
 // NewUser is what a form or a command says of a new account.
 type NewUser struct {
 	Username, Email, Name, Password string
+	Hash                            string // of a password, in place of it: a PHC string
 	Admin                           bool
+	MustChange                      bool
 	Claims                          oauth.Claims
+	Groups                          []string
 }
 
 // Setups makes the first administrator, exactly once.
@@ -23,43 +29,248 @@ type Setups interface {
 	CompleteSetup(ctx context.Context, tokenHash []byte, u User) error
 }
 
-// SignUp makes an account and proves its maker in one go.
-func (s *Service) SignUp(ctx context.Context, n NewUser, address string) (User, Proof, error) {
-	user, err := s.Create(ctx, n, address)
-	if err != nil {
-		return User{}, Proof{}, err
-	}
-	return user, Proof{user: user, acr: "1", amr: []string{"pwd"}, ok: true}, nil
+// signUp is an account that waits for its address to be proven. It is kept
+// sealed.
+type signUp struct {
+	Username string `json:"u"`
+	Name     string `json:"n,omitempty"`
+	Password string `json:"p"` // PHC
+	To       string `json:"t,omitempty"`
 }
 
-// Create judges and stores a new account. Without a password nobody can sign
-// in to it by one.
+// SignedUp is the answer to a sign-up: evidence of who now has an account, or a
+// letter whose code is awaited first.
+type SignedUp struct {
+	Evidence Evidence
+	Await    string
+}
+
+// SignUp makes an account. Where the operator asks for proven addresses, that is
+// when the letter has come back: until then nobody can tell from the answer
+// whether the address has an account.
+func (s *Service) SignUp(ctx context.Context, n NewUser, invitation, browser, locale string, from Visitor) (SignedUp, error) {
+	invited, groups, err := s.invited(ctx, invitation)
+	switch {
+	case err != nil:
+		return SignedUp{}, err
+	case invited == nil && s.Policy.Invite:
+		return SignedUp{}, ErrStale
+	}
+	n.Groups = groups
+	if invited == nil && s.proves() {
+		return s.awaitSignUp(ctx, n, browser, locale, from)
+	}
+	user, err := s.build(ctx, n, from.Address)
+	if err != nil {
+		return SignedUp{}, err
+	}
+	var with []Change
+	if invited != nil {
+		with = append(with, Change{Subject: user.Subject, At: s.Now(), Spent: []Spent{{Link: &invited.Link}}})
+		user.EmailVerified = user.Email != "" && Canonical(user.Email) == Canonical(invited.email)
+	}
+	if err := s.create(ctx, user, with...); err != nil {
+		return SignedUp{}, staleIfReplayed(err)
+	}
+	if user.Email != "" && !user.EmailVerified && s.Post.Enabled() {
+		if _, err := s.ProveAddress(ctx, user, user.Email, browser, locale, from); err != nil && !errors.Is(err, ErrSlowDown) {
+			return SignedUp{}, err
+		}
+	}
+	return SignedUp{Evidence: Evidence{user: user, way: WayPassword, amr: []string{"pwd"}, at: s.Now()}}, nil
+}
+
+// proves says whether sign-up goes by a proven address.
+func (s *Service) proves() bool { return s.Policy.Verify || len(s.Policy.Domains) > 0 }
+
+// awaitSignUp judges an account and sends the letter that lets it be.
+func (s *Service) awaitSignUp(ctx context.Context, n NewUser, browser, locale string, from Visitor) (SignedUp, error) {
+	defer evenOut(ctx, time.Now()) //nolint:forbidigo // how long the answer takes
+	switch {
+	case !s.Post.Enabled():
+		return SignedUp{}, mail.ErrOff
+	case strings.TrimSpace(n.Email) == "":
+		return SignedUp{}, &Invalid{Field: "email", Why: "Write an email address."}
+	}
+	user, err := s.build(ctx, n, from.Address)
+	if err != nil {
+		return SignedUp{}, err
+	}
+	if !InDomain(user.Email, s.Policy.Domains) {
+		return SignedUp{}, &Invalid{Field: "email", Why: "Accounts here are for addresses of {0}.", Args: []any{strings.Join(s.Policy.Domains, ", ")}}
+	}
+	if err := s.free(ctx, user); err != nil {
+		return SignedUp{}, err
+	}
+	key := Canonical(user.Email)
+	if err := s.Throttle.mail(key, from.Address); err != nil {
+		return SignedUp{}, err
+	}
+	l, token, err := s.newLink(LinkSignUp, key, about{Email: user.Email, New: &signUp{Username: user.Username, Name: user.Name, Password: user.Password}}, linkLife)
+	if err != nil {
+		return SignedUp{}, err
+	}
+	to := mail.Person{Address: user.Email, Name: user.Name, Locale: locale}
+	code := s.withCode(&l)
+	letter := s.Post.VerifyAddress(to, code.Reveal(), s.address("/signup/confirm", token), linkLife)
+	taken, err := s.proven(ctx, user.Email, "")
+	if err != nil {
+		return SignedUp{}, err
+	}
+	if taken {
+		l.CodeHash, letter = nil, s.Post.AddressTaken(to, s.Issuer+"/login")
+	}
+	if err := s.put(ctx, l, letter); err != nil {
+		return SignedUp{}, err
+	}
+	await, err := s.await(LinkSignUp, key, browser)
+	return SignedUp{Await: await}, err
+}
+
+// free says early that a username is taken; whether it is, the store decides.
+func (s *Service) free(ctx context.Context, user User) error {
+	_, err := s.Store.UserByName(ctx, user.UsernameKey)
+	switch {
+	case errors.Is(err, oauth.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	return taken(oauth.ErrConflict)
+}
+
+func taken(cause error) error {
+	return &Invalid{Field: "username", Why: "This username is taken.", Cause: cause}
+}
+
+// ConfirmSignUp makes the account whose letter has come back: by its code, or by
+// the token of its link.
+func (s *Service) ConfirmSignUp(ctx context.Context, await, code, token, browser string) (Evidence, error) {
+	l, what, err := s.findSignUp(ctx, await, code, token, browser)
+	switch {
+	case err != nil:
+		return Evidence{}, err
+	case what.New == nil || l.CodeHash == nil:
+		return Evidence{}, ErrStale
+	}
+	now := s.Now()
+	user := User{
+		Subject: secret.NewID(), Username: what.New.Username, UsernameKey: Canonical(what.New.Username), Email: what.Email, EmailVerified: true,
+		Name: what.New.Name, Password: what.New.Password, Epoch: 1, CreatedAt: now, UpdatedAt: now,
+	}
+	if other, err := s.proven(ctx, what.Email, ""); err != nil || other {
+		return Evidence{}, errors.Join(ErrStale, err)
+	}
+	if err := s.create(ctx, user, Change{Subject: user.Subject, At: now, Spent: []Spent{{Link: &l}}}); err != nil {
+		return Evidence{}, staleIfReplayed(err)
+	}
+	return Evidence{user: user, way: WayPassword, amr: []string{"pwd"}, at: now}, nil
+}
+
+// OpenSignUp looks at the link of a sign-up and answers the address.
+func (s *Service) OpenSignUp(ctx context.Context, token string) (email string, err error) {
+	_, what, err := s.openLink(ctx, LinkSignUp, token)
+	return what.Email, err
+}
+
+func (s *Service) findSignUp(ctx context.Context, await, code, token, browser string) (Link, about, error) {
+	if token != "" {
+		return s.openLink(ctx, LinkSignUp, token)
+	}
+	owner, err := s.awaited(LinkSignUp, await, browser)
+	if err != nil {
+		return Link{}, about{}, err
+	}
+	return s.findByCode(ctx, LinkSignUp, owner, code)
+}
+
+// invitation is one that was opened.
+type invitation struct {
+	Link
+
+	email string
+}
+
+// Invite makes an invitation, which works once. With an address it is sent
+// there, and whoever accepts it has proven the address.
+func (s *Service) Invite(ctx context.Context, email, inviter string, groups []string) (address string, expires time.Time, err error) {
+	if err := checkEmail(email); err != nil {
+		return "", time.Time{}, err
+	}
+	l, token, err := s.newLink(LinkInvite, secret.NewID(), about{Email: email, Groups: groups}, inviteLife)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	address = s.address("/signup", token)
+	if email == "" || !s.Post.Enabled() {
+		return address, l.ExpiresAt, s.Store.PutLink(ctx, l)
+	}
+	return address, l.ExpiresAt, s.put(ctx, l, s.Post.Invitation(mail.Person{Address: email}, address, inviter, inviteLife))
+}
+
+// Invitation looks at one; ErrStale when it was used. It answers the address that
+// it was sent to, "" for none.
+func (s *Service) Invitation(ctx context.Context, token string) (email string, err error) {
+	_, what, err := s.openLink(ctx, LinkInvite, token)
+	return what.Email, err
+}
+
+func (s *Service) invited(ctx context.Context, token string) (*invitation, []string, error) {
+	if token == "" {
+		return nil, nil, nil
+	}
+	l, what, err := s.openLink(ctx, LinkInvite, token)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &invitation{Link: l, email: what.Email}, what.Groups, nil
+}
+
+// InDomain says whether an address is of one of the domains, exactly; any
+// address is when none are named.
+func InDomain(email string, domains []string) bool {
+	if len(domains) == 0 {
+		return true
+	}
+	at := strings.LastIndexByte(email, '@')
+	if at < 1 || checkEmail(email) != nil || strings.Count(email, "@") != 1 {
+		return false
+	}
+	return slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(d, email[at+1:]) })
+}
+
+// Create judges and stores a new account, for an operator. Without a password
+// nobody can sign in to it by one.
 func (s *Service) Create(ctx context.Context, n NewUser, address string) (User, error) {
 	user, err := s.build(ctx, n, address)
 	if err != nil {
 		return User{}, err
 	}
-	err = s.Store.CreateUser(ctx, user)
+	return user, s.create(ctx, user)
+}
+
+func (s *Service) create(ctx context.Context, user User, with ...Change) error {
+	err := s.Store.CreateUser(ctx, user, with...)
 	if errors.Is(err, oauth.ErrConflict) {
-		return User{}, &Invalid{Field: "username", Why: "This username is taken.", Cause: err}
+		return taken(err)
 	}
-	return user, err
+	return err
 }
 
 // Setup makes the first administrator by the one-time link.
-func (s *Service) Setup(ctx context.Context, token string, n NewUser, address string) (Proof, error) {
+func (s *Service) Setup(ctx context.Context, token string, n NewUser, address string) (Evidence, error) {
 	n.Admin = true
 	if n.Password == "" {
-		return Proof{}, &Invalid{Field: "password", Why: "Choose a password."}
+		return Evidence{}, &Invalid{Field: "password", Why: "Choose a password."}
 	}
 	user, err := s.build(ctx, n, address)
 	if err != nil {
-		return Proof{}, err
+		return Evidence{}, err
 	}
 	if err := s.Setups.CompleteSetup(ctx, secret.Hash(token), user); err != nil {
-		return Proof{}, err
+		return Evidence{}, err
 	}
-	return Proof{user: user, acr: "1", amr: []string{"pwd"}, ok: true}, nil
+	return Evidence{user: user, way: WayPassword, amr: []string{"pwd"}, at: s.Now()}, nil
 }
 
 func (s *Service) build(ctx context.Context, n NewUser, address string) (User, error) {
@@ -72,29 +283,41 @@ func (s *Service) build(ctx context.Context, n NewUser, address string) (User, e
 	now := s.Now()
 	user := User{
 		Subject: secret.NewID(), Username: norm.NFC.String(n.Username), UsernameKey: Canonical(n.Username),
-		Email: n.Email, Name: norm.NFC.String(n.Name), Admin: n.Admin, Epoch: 1, CreatedAt: now, UpdatedAt: now,
+		Email: n.Email, Name: norm.NFC.String(n.Name), Admin: n.Admin, MustChange: n.MustChange, Epoch: 1, CreatedAt: now, UpdatedAt: now,
+	}
+	if len(n.Groups) > 0 {
+		user.Memberships = map[string][]string{"": n.Groups}
 	}
 	if err := user.take(n.Claims); err != nil {
 		return User{}, err
+	}
+	if n.Hash != "" {
+		user.Password = n.Hash
+		return user, nil
 	}
 	if n.Password == "" {
 		return user, nil
 	}
 	var err error
-	user.Password, err = s.hash(ctx, n.Password, address)
+	user.Password, err = s.hash(ctx, user, n.Password, address)
 	return user, err
 }
 
-func (s *Service) hash(ctx context.Context, password, address string) (string, error) {
+// hash judges a new password and hashes it.
+func (s *Service) hash(ctx context.Context, user User, password, address string) (string, error) {
 	password = norm.NFKC.String(password)
 	if err := checkPassword(password); err != nil {
+		return "", err
+	}
+	if err := s.checkLeaked(ctx, user, password); err != nil {
 		return "", err
 	}
 	return s.Hasher.Hash(ctx, address, password)
 }
 
-// ChangePassword needs the current one; every other session ends.
-func (s *Service) ChangePassword(ctx context.Context, rec Record, current, next, address string) error {
+// ChangePassword needs the current one; every other session ends. Whoever has no
+// password yet chooses one by a fresh proof.
+func (s *Service) ChangePassword(ctx context.Context, rec Record, current, next, device string, from Visitor) error {
 	user, err := s.Store.User(ctx, rec.Subject)
 	if err != nil {
 		return err
@@ -102,22 +325,35 @@ func (s *Service) ChangePassword(ctx context.Context, rec Record, current, next,
 	if err := checkPassword(norm.NFKC.String(next)); err != nil {
 		return err
 	}
-	attempt := Attempt{Username: user.Username, Password: current, Address: address, Device: rec.ID}
-	if _, err := s.Authenticate(ctx, attempt); err != nil {
+	if user.Password == "" {
+		if _, err := s.Fresh(ctx, rec, from); err != nil {
+			return err
+		}
+	} else if _, err := s.ByPassword(ctx, Attempt{Username: user.Username, Password: current, Address: from.Address, Device: device}); err != nil {
 		return err
 	}
-	phc, err := s.hash(ctx, next, address)
+	phc, err := s.hash(ctx, user, next, from.Address)
 	if err != nil {
 		return err
 	}
-	return s.Store.SetPassword(ctx, user.Subject, phc, rec.ID, s.Now())
+	no := false
+	_, err = s.apply(ctx, Change{
+		Subject: user.Subject, Epoch: user.Epoch, At: s.Now(), Ends: true, Keep: rec.ID, Password: &phc, MustChange: &no,
+	}, user, DidChangePassword, "", from)
+	return err
 }
 
 // SetPassword is an operator's: it asks for nothing and ends every session.
 func (s *Service) SetPassword(ctx context.Context, subject, password string) error {
-	phc, err := s.hash(ctx, password, "")
+	user, err := s.Store.User(ctx, subject)
 	if err != nil {
 		return err
 	}
-	return s.Store.SetPassword(ctx, subject, phc, "", s.Now())
+	phc, err := s.hash(ctx, user, password, "")
+	if err != nil {
+		return err
+	}
+	no := false
+	_, err = s.apply(ctx, Change{Subject: subject, At: s.Now(), Ends: true, Password: &phc, MustChange: &no, Locked: &no}, user, DidChangePassword, "", Visitor{})
+	return err
 }

@@ -41,8 +41,16 @@ type tally struct {
 
 // limits: how many failures are free, and how long a further one waits at most.
 type limit struct {
-	free int
-	most time.Duration
+	free   int
+	most   time.Duration
+	forget time.Duration // after so long without a failure; zero: forgetAfter
+}
+
+func (l limit) forgets() time.Duration {
+	if l.forget > 0 {
+		return l.forget
+	}
+	return forgetAfter
 }
 
 var (
@@ -50,6 +58,9 @@ var (
 	limitKnown   = limit{free: 10, most: time.Minute}
 	limitAddress = limit{free: 30, most: 30 * time.Second}
 	limitAccount = limit{free: 50, most: 2 * time.Second}
+	limitFactor  = limit{free: 5, most: 15 * time.Minute, forget: 24 * time.Hour}
+	limitLetters = limit{free: 5, most: 15 * time.Minute, forget: time.Hour}
+	limitWriters = limit{free: 20, most: 5 * time.Minute, forget: time.Hour}
 )
 
 const (
@@ -94,10 +105,8 @@ func (t *Throttle) begin(account string, a Attempt) (done func(giveBack, success
 	defer t.mu.Unlock()
 	t.forget(now)
 	slots := t.slots(account, a)
-	for _, s := range slots {
-		if tl := t.tallies[s.key]; tl != nil && now.Before(tl.until) && now.Sub(tl.last) < forgetAfter {
-			return nil, &SlowDown{RetryAfter: tl.until.Sub(now).Round(time.Second) + time.Second}
-		}
+	if err := t.refused(slots, now); err != nil {
+		return nil, err
 	}
 	for _, s := range slots {
 		t.count(s, now)
@@ -105,9 +114,72 @@ func (t *Throttle) begin(account string, a Attempt) (done func(giveBack, success
 	return func(giveBack, success bool) { t.finish(account, a, slots, giveBack, success) }, nil
 }
 
+// beginFactor is begin for a second factor. Whoever tries one has passed the
+// first, so it is the account itself that is slowed, and by more: at 4 guesses an
+// hour a code of six digits, of which three fit at a time, is found in years; the
+// owner hears of it after the tenth.
+func (t *Throttle) beginFactor(subject string) (done func(giveBack bool), failures int, err error) {
+	if t.Off {
+		return func(bool) {}, 0, nil
+	}
+	now := t.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.forget(now)
+	slots := []slot{{"f\x00" + subject, limitFactor}}
+	if err := t.refused(slots, now); err != nil {
+		return nil, 0, err
+	}
+	t.count(slots[0], now)
+	return func(giveBack bool) { t.finish("", Attempt{}, slots, giveBack, giveBack) }, t.tallies[slots[0].key].failures, nil
+}
+
+// mail counts a letter that a stranger wants sent: by who would get it, known or
+// not, and by where it was asked for.
+func (t *Throttle) mail(account, address string) error {
+	if t.Off {
+		return nil
+	}
+	now := t.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.forget(now)
+	slots := []slot{{"m\x00" + account, limitLetters}, {"w\x00" + networkOf(address), limitWriters}}
+	if err := t.refused(slots, now); err != nil {
+		return err
+	}
+	for _, s := range slots {
+		t.count(s, now)
+	}
+	return nil
+}
+
+func (t *Throttle) refused(slots []slot, now time.Time) error {
+	for _, s := range slots {
+		if tl := t.tallies[s.key]; tl != nil && now.Before(tl.until) && now.Sub(tl.last) < s.forgets() {
+			return &SlowDown{RetryAfter: tl.until.Sub(now).Round(time.Second) + time.Second}
+		}
+	}
+	return nil
+}
+
+func (t *Throttle) knows(account, device string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ok := t.known[deviceKey(account, device)]
+	return ok
+}
+
+func (t *Throttle) remember(account, device string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.forget(t.Now())
+	t.known[deviceKey(account, device)] = t.Now()
+}
+
 func (t *Throttle) count(s slot, now time.Time) {
 	tl := t.tallies[s.key]
-	if tl == nil || now.Sub(tl.last) >= forgetAfter {
+	if tl == nil || now.Sub(tl.last) >= s.forgets() {
 		tl = &tally{}
 		t.tallies[s.key] = tl
 	}
@@ -149,7 +221,7 @@ func (t *Throttle) forget(now time.Time) {
 		return
 	}
 	for k, tl := range t.tallies {
-		if now.Sub(tl.last) >= forgetAfter {
+		if now.Sub(tl.last) >= forgetAfter && k[0] != 'f' { // which are of people who know a password
 			delete(t.tallies, k)
 		}
 	}

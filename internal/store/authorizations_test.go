@@ -98,7 +98,7 @@ func TestEpochs(t *testing.T) {
 		},
 		"user deleted": func(t *testing.T, b *bed, g ground) error { return b.DeleteUser(t.Context(), g.user.Subject) },
 		"password changed": func(t *testing.T, b *bed, g ground) error {
-			return b.SetPassword(t.Context(), g.user.Subject, "new", g.session.ID, b.time())
+			return b.setPassword(t, g.user.Subject, "new", g.session.ID)
 		},
 		"client disabled": func(t *testing.T, b *bed, g ground) error { return b.DisableClient(t.Context(), g.client.ID) },
 		"client disabled and enabled": func(t *testing.T, b *bed, g ground) error {
@@ -119,7 +119,7 @@ func TestEpochs(t *testing.T) {
 		"session replaced": func(t *testing.T, b *bed, g ground) error {
 			r := g.session
 			r.ID = secret.NewID()
-			return b.StartSession(t.Context(), r, g.session.ID)
+			return b.StartSession(t.Context(), login.Start{Record: r, Replaces: g.session.ID})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -87,11 +87,18 @@ func (s *Store) CreateScope(ctx context.Context, scope oauth.Scope) error {
 	case isBuiltin(scope.Name):
 		return fmt.Errorf("%w: %s is a scope of OpenID Connect", oauth.ErrConflict, scope.Name)
 	}
+	members := ""
+	if len(scope.Groups) > 0 {
+		var err error
+		if members, err = toJSON(&scope.Groups); err != nil {
+			return err
+		}
+	}
 	return s.change(ctx, func(c conn) error {
 		var name string
-		return conflictIfNone(c.row(`INSERT INTO scopes (name, title, description, optional, restricted, resource)
-			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING RETURNING name`,
-			scope.Name, scope.Title, scope.Description, scope.Optional, scope.Restricted, scope.Resource).Scan(&name))
+		return conflictIfNone(c.row(`INSERT INTO scopes (name, title, description, optional, restricted, resource, members)
+			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (name) DO NOTHING RETURNING name`,
+			scope.Name, scope.Title, scope.Description, scope.Optional, scope.Restricted, scope.Resource, members).Scan(&name))
 	})
 }
 
@@ -99,9 +106,9 @@ func (s *Store) CreateScope(ctx context.Context, scope oauth.Scope) error {
 // configuration declares.
 func (s *Store) ListScopes(ctx context.Context) ([]oauth.Scope, error) {
 	scopes, err := all(s.read(ctx), func(r scanner) (v oauth.Scope, err error) {
-		err = r.Scan(&v.Name, &v.Title, &v.Description, &v.Optional, &v.Restricted, &v.Resource)
+		err = r.Scan(&v.Name, &v.Title, &v.Description, &v.Optional, &v.Restricted, &v.Resource, intoJSON(&v.Groups))
 		return v, err
-	}, "SELECT name, title, description, optional, restricted, resource FROM scopes ORDER BY name")
+	}, "SELECT name, title, description, optional, restricted, resource, members FROM scopes ORDER BY name")
 	return scopes, s.mapped(ctx, err)
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -75,7 +76,7 @@ func TestListClients(t *testing.T) {
 func TestCatalog(t *testing.T) {
 	databases(t, func(t *testing.T, b *bed) {
 		ctx := t.Context()
-		notes := oauth.Scope{Name: "notes", Title: "See your notes", Optional: true, Restricted: true, Resource: "https://api"}
+		notes := oauth.Scope{Name: "notes", Title: "See your notes", Optional: true, Restricted: true, Resource: "https://api", Groups: []string{"Domain Users"}}
 		ok(t, b.CreateScope(ctx, notes))
 		wants(t, "twice", b.CreateScope(ctx, notes), oauth.ErrConflict)
 		wants(t, "a builtin one", b.CreateScope(ctx, oauth.Scope{Name: "openid"}), oauth.ErrConflict)
@@ -86,7 +87,7 @@ func TestCatalog(t *testing.T) {
 		ok(t, b.CreateResource(ctx, api))
 		wants(t, "twice", b.CreateResource(ctx, api), oauth.ErrConflict)
 		catalog := must(b.Catalog(ctx))(t)
-		if catalog.Scopes["notes"] != notes || catalog.Resources["https://api"] != api || !catalog.Scopes["openid"].Builtin {
+		if !reflect.DeepEqual(catalog.Scopes["notes"], notes) || catalog.Resources["https://api"] != api || !catalog.Scopes["openid"].Builtin {
 			t.Errorf("%+v", catalog)
 		}
 		declared := notes
@@ -94,7 +95,7 @@ func TestCatalog(t *testing.T) {
 		ok(t, b.Declare(ctx, []oauth.Scope{declared, {Name: "openid", Title: "You"}}, []oauth.Resource{{URL: "https://b"}}))
 		ok(t, b.DeleteResource(ctx, "https://api"))
 		catalog = must(b.Catalog(ctx))(t)
-		if catalog.Scopes["notes"] != declared || len(catalog.Resources) != 1 || !catalog.Scopes["openid"].Builtin {
+		if !reflect.DeepEqual(catalog.Scopes["notes"], declared) || len(catalog.Resources) != 1 || !catalog.Scopes["openid"].Builtin {
 			t.Errorf("declared: %+v", catalog)
 		}
 		ok(t, b.DeleteScope(ctx, "notes"))
@@ -129,7 +130,7 @@ func TestUsers(t *testing.T) {
 		if epoch := must(b.SubjectEpoch(ctx, want.Subject))(t); epoch != 1 {
 			t.Errorf("rehash raised the epoch to %d", epoch)
 		}
-		wants(t, "a password for nobody", b.SetPassword(ctx, "nobody", "p", "", b.time()), oauth.ErrNotFound)
+		wants(t, "a password for nobody", b.setPassword(t, "nobody", "p", ""), oauth.ErrNotFound)
 		wants(t, "nobody updated", b.UpdateUser(ctx, login.User{Subject: "nobody"}), oauth.ErrNotFound)
 	})
 }
@@ -188,7 +189,7 @@ func TestSessions(t *testing.T) {
 	databases(t, func(t *testing.T, b *bed) {
 		ctx, u := t.Context(), b.addUser(t, "u1", false)
 		want := b.addSession(t, u)
-		want.SeenAt = b.time()
+		want.SeenAt, want.ProvenAt = b.time(), b.time()
 		if diff := cmp.Diff(want, must(b.Session(ctx, want.ID, b.time()))(t)); diff != "" {
 			t.Error(diff)
 		}
@@ -201,8 +202,8 @@ func TestSessions(t *testing.T) {
 		}
 		again := want
 		again.SecretHash, again.AuthTime, again.ACR, again.AMR = []byte("new"), b.time(), "2", []string{"pwd", "otp"}
-		again.ExpiresAt = b.time().Add(13 * time.Hour)
-		got := must(b.Relogin(ctx, again))(t)
+		again.ExpiresAt, again.ProvenAt = b.time().Add(13*time.Hour), b.time()
+		got := must(b.Relogin(ctx, login.Start{Record: again}))(t)
 		again.Logins = 2
 		if diff := cmp.Diff(again, got); diff != "" {
 			t.Error(diff)
@@ -213,13 +214,13 @@ func TestSessions(t *testing.T) {
 		} {
 			r := again
 			change(&r)
-			_, err := b.Relogin(ctx, r)
+			_, err := b.Relogin(ctx, login.Start{Record: r})
 			wants(t, what, err, oauth.ErrNotFound)
 		}
 		b.advance(13 * time.Hour)
 		_, err := b.Session(ctx, want.ID, b.time())
 		wants(t, "an expired one", err, oauth.ErrNotFound)
-		_, err = b.Relogin(ctx, again)
+		_, err = b.Relogin(ctx, login.Start{Record: again})
 		wants(t, "into an expired one", err, oauth.ErrNotFound)
 	})
 }
@@ -228,21 +229,21 @@ func TestSetPasswordKeepsOneSession(t *testing.T) {
 	databases(t, func(t *testing.T, b *bed) {
 		ctx, u := t.Context(), b.addUser(t, "u1", false)
 		kept, other := b.addSession(t, u), b.addSession(t, u)
-		ok(t, b.SetPassword(ctx, u.Subject, "new", kept.ID, b.time()))
+		ok(t, b.setPassword(t, u.Subject, "new", kept.ID))
 		if got := must(b.Session(ctx, kept.ID, b.time()))(t); got.UserEpoch != 2 {
 			t.Errorf("kept under epoch %d", got.UserEpoch)
 		}
 		_, err := b.Session(ctx, other.ID, b.time())
 		wants(t, "the other", err, oauth.ErrNotFound)
-		ok(t, b.SetPassword(ctx, u.Subject, "newer", other.ID, b.time()))
+		ok(t, b.setPassword(t, u.Subject, "newer", other.ID))
 		_, err = b.Session(ctx, other.ID, b.time())
 		wants(t, "an ended one, kept", err, oauth.ErrNotFound)
 		r := kept
 		r.ID, r.UserEpoch = secret.NewID(), 2
-		wants(t, "a sign-in that began before", b.StartSession(ctx, r, ""), oauth.ErrEnded)
+		wants(t, "a sign-in that began before", b.StartSession(ctx, login.Start{Record: r}), oauth.ErrEnded)
 		r.UserEpoch = 3
-		ok(t, b.StartSession(ctx, r, ""))
-		wants(t, "the same id", b.StartSession(ctx, r, ""), oauth.ErrConflict)
+		ok(t, b.StartSession(ctx, login.Start{Record: r}))
+		wants(t, "the same id", b.StartSession(ctx, login.Start{Record: r}), oauth.ErrConflict)
 	})
 }
 

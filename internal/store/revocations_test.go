@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/valetkey/valetkey/internal/secret"
+	"github.com/valetkey/valetkey/internal/login"
 	"github.com/valetkey/valetkey/oauth"
 )
 
@@ -47,7 +48,7 @@ func TestFeed(t *testing.T) {
 		"session replaced": {func(t *testing.T, b *bed, g ground, _ oauth.Authorization) error {
 			r := g.session
 			r.ID, r.CreatedAt = secret.NewID(), b.time()
-			return b.StartSession(t.Context(), r, g.session.ID)
+			return b.StartSession(t.Context(), login.Start{Record: r, Replaces: g.session.ID})
 		}, ""},
 		"user disabled": {func(t *testing.T, b *bed, g ground, _ oauth.Authorization) error {
 			return b.DisableUser(t.Context(), g.user.Subject, b.time())
@@ -60,7 +61,7 @@ func TestFeed(t *testing.T) {
 			return b.DeleteUser(t.Context(), g.user.Subject)
 		}, ""},
 		"password set": {func(t *testing.T, b *bed, g ground, _ oauth.Authorization) error {
-			return b.SetPassword(t.Context(), g.user.Subject, "new", g.session.ID, b.time())
+			return b.setPassword(t, g.user.Subject, "new", g.session.ID)
 		}, ""},
 		"consent withdrawn": {func(t *testing.T, b *bed, g ground, _ oauth.Authorization) error {
 			return b.WithdrawConsent(t.Context(), g.user.Subject, g.client.ID, b.time())
@@ -145,7 +146,7 @@ func TestFeedListsOnlyTheDead(t *testing.T) {
 		if diff := cmp.Diff([]string{authorizationEntry(before.ID)}, b.feed(t, b.time())); diff != "" {
 			t.Errorf("after the session: %s", diff)
 		}
-		ok(t, b.SetPassword(ctx, g.user.Subject, "new", "", b.time()))
+		ok(t, b.setPassword(t, g.user.Subject, "new", ""))
 		g.session = b.addSession(t, g.user)
 		ok(t, b.Issue(ctx, b.authorization(g)))
 		want := []string{authorizationEntry(before.ID), authorizationEntry(offline.ID)}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/valetkey/valetkey/internal/login"
@@ -9,7 +10,7 @@ import (
 )
 
 const sessionColumns = `id, subject, user_epoch, logins, auth_time, acr, amr, secret_hash, created_at, seen_at,
-	expires_at, ended_at, user_agent, address`
+	expires_at, ended_at, user_agent, address, proven_at, way, upstream, upstream_key`
 
 // standing: not ended, not expired, of an account that hasn't moved on, and
 // not older than a restore, which can't know what has ended since.
@@ -20,13 +21,24 @@ const standing = `ended_at = 0 AND expires_at > $1 AND created_at >= $2
 func scanSession(r scanner) (v login.Record, err error) {
 	err = r.Scan(&v.ID, &v.Subject, &v.UserEpoch, &v.Logins, intoTime(&v.AuthTime), &v.ACR, intoList(&v.AMR),
 		&v.SecretHash, intoTime(&v.CreatedAt), intoTime(&v.SeenAt), intoTime(&v.ExpiresAt), intoTime(&v.EndedAt),
-		&v.UserAgent, &v.Address)
+		&v.UserAgent, &v.Address, intoTime(&v.ProvenAt), &v.Way, &v.Upstream, &v.UpstreamKey)
+	return v, err
+}
+
+// scanVisit is scanSession with the groups of its user.
+func scanVisit(r scanner) (v login.Record, err error) {
+	var u login.User
+	err = r.Scan(&v.ID, &v.Subject, &v.UserEpoch, &v.Logins, intoTime(&v.AuthTime), &v.ACR, intoList(&v.AMR),
+		&v.SecretHash, intoTime(&v.CreatedAt), intoTime(&v.SeenAt), intoTime(&v.ExpiresAt), intoTime(&v.EndedAt),
+		&v.UserAgent, &v.Address, intoTime(&v.ProvenAt), &v.Way, &v.Upstream, &v.UpstreamKey, intoJSON(&u.Memberships))
+	v.Groups = u.Groups()
 	return v, err
 }
 
 // Session implements login.Store.
 func (s *Store) Session(ctx context.Context, id string, now time.Time) (login.Record, error) {
-	v, err := scanSession(s.read(ctx).row("SELECT "+sessionColumns+" FROM sessions WHERE "+standing+" AND id = $3",
+	v, err := scanVisit(s.read(ctx).row("SELECT "+sessionColumns+`,
+		(SELECT memberships FROM users WHERE users.subject = sessions.subject) FROM sessions WHERE `+standing+" AND id = $3",
 		unix(now), unix(s.restored), id))
 	return v, s.mapped(ctx, err)
 }
@@ -38,40 +50,99 @@ func (s *Store) Sessions(ctx context.Context, subject string, now time.Time) ([]
 	return found, s.mapped(ctx, err)
 }
 
+// UpstreamSessions implements login.Store.
+func (s *Store) UpstreamSessions(ctx context.Context, key string, now time.Time) ([]login.Record, error) {
+	if key == "" {
+		return nil, nil
+	}
+	found, err := all(s.read(ctx), scanSession, "SELECT "+sessionColumns+" FROM sessions WHERE "+standing+
+		" AND upstream_key = $3", unix(now), unix(s.restored), key)
+	return found, s.mapped(ctx, err)
+}
+
 // StartSession implements login.Store: ErrEnded when the account has moved on
 // since the sign-in began, ErrConflict when the id is taken.
-func (s *Store) StartSession(ctx context.Context, r login.Record, replaces string) error {
+func (s *Store) StartSession(ctx context.Context, start login.Start) error {
+	r := start.Record
 	created := orElse(r.CreatedAt, s.now())
 	return s.transaction(ctx, func(c conn) error {
 		var id string
 		err := c.row(`INSERT INTO sessions (`+sessionColumns+`)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13
-			WHERE EXISTS (SELECT 1 FROM users WHERE subject = $2 AND epoch = $3 AND NOT disabled)
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14, $15, $16, $17
+			WHERE EXISTS (SELECT 1 FROM users WHERE subject = $2 AND epoch = $3 AND NOT disabled AND NOT locked)
 			RETURNING id`,
 			r.ID, r.Subject, r.UserEpoch, r.Logins, unix(r.AuthTime), r.ACR, join(r.AMR), r.SecretHash,
-			unix(created), unix(orElse(r.SeenAt, created)), unix(r.ExpiresAt), r.UserAgent, r.Address).Scan(&id)
+			unix(created), unix(orElse(r.SeenAt, created)), unix(r.ExpiresAt), r.UserAgent, r.Address,
+			unix(orElse(r.ProvenAt, r.AuthTime)), r.Way, r.Upstream, r.UpstreamKey).Scan(&id)
 		switch {
 		case isNotFound(err):
 			return oauth.ErrEnded
-		case err != nil || replaces == "":
+		case err != nil:
 			return err
 		}
-		return s.endSession(c, replaces, unix(created))
+		if err := s.beside(c, start, created); err != nil || start.Replaces == "" {
+			return err
+		}
+		return s.endSession(c, start.Replaces, unix(created))
 	})
 }
 
 // Relogin implements login.Store; ErrNotFound when the session doesn't stand
 // or is another person's.
-func (s *Store) Relogin(ctx context.Context, r login.Record) (login.Record, error) {
-	now := s.now()
-	return write(ctx, s, single, func(c conn) (login.Record, error) {
-		return scanSession(c.row(`UPDATE sessions SET secret_hash = $3, auth_time = $4, acr = $5, amr = $6,
-			seen_at = $4, logins = logins + 1, expires_at = CASE WHEN CAST($7 AS BIGINT) > 0 THEN $7 ELSE expires_at END,
-			user_agent = $8, address = $9
-			WHERE `+standing+` AND id = $10 AND subject = $11 RETURNING `+sessionColumns,
-			unix(now), unix(s.restored), r.SecretHash, unix(r.AuthTime), r.ACR, join(r.AMR), unix(r.ExpiresAt),
-			r.UserAgent, r.Address, r.ID, r.Subject))
+func (s *Store) Relogin(ctx context.Context, start login.Start) (login.Record, error) {
+	return s.renewSession(ctx, start, `auth_time = $4, logins = logins + 1, proven_at = $4, way = $12, upstream = $13, upstream_key = $14`)
+}
+
+// StepUp implements login.Store, as Relogin.
+func (s *Store) StepUp(ctx context.Context, start login.Start) (login.Record, error) {
+	return s.renewSession(ctx, start, `proven_at = $4`)
+}
+
+func (s *Store) renewSession(ctx context.Context, start login.Start, further string) (login.Record, error) {
+	now, r := s.now(), start.Record
+	shape := single
+	if len(start.Spent)+len(start.Letters) > 0 || start.Browser.Hash != nil || start.Identity != nil || start.Activity != nil {
+		shape = serial
+	}
+	args := []any{
+		unix(now), unix(s.restored), r.SecretHash, unix(orElse(r.ProvenAt, r.AuthTime)), r.ACR, join(r.AMR), unix(r.ExpiresAt),
+		r.UserAgent, r.Address, r.ID, r.Subject,
+	}
+	if strings.Contains(further, "$12") {
+		args = append(args, r.Way, r.Upstream, r.UpstreamKey)
+	}
+	return write(ctx, s, shape, func(c conn) (login.Record, error) {
+		renewed, err := scanSession(c.row(`UPDATE sessions SET secret_hash = $3, acr = $5, amr = $6,
+			seen_at = $4, expires_at = CASE WHEN CAST($7 AS BIGINT) > 0 THEN $7 ELSE expires_at END,
+			user_agent = $8, address = $9, `+further+`
+			WHERE `+standing+` AND id = $10 AND subject = $11 RETURNING `+sessionColumns, args...))
+		if err != nil {
+			return renewed, err
+		}
+		return renewed, s.beside(c, start, now)
 	})
+}
+
+// beside writes what begins together with a session.
+func (s *Store) beside(c conn, start login.Start, now time.Time) error {
+	if err := spend(c, start.Subject, start.Spent); err != nil {
+		return err
+	}
+	if err := rememberBrowser(c, start.Browser, now); err != nil {
+		return err
+	}
+	if i := start.Identity; i != nil {
+		if _, err := c.exec(`UPDATE identities SET label = $1, used_at = $2 WHERE issuer = $3 AND upstream_subject = $4`,
+			i.Label, unix(now), i.Issuer, i.Upstream); err != nil {
+			return err
+		}
+	}
+	if start.Activity != nil {
+		if err := insertActivity(c, *start.Activity); err != nil {
+			return err
+		}
+	}
+	return queueMail(c, start.Letters)
 }
 
 // EndSession implements login.Store. Codes made in the session can't be

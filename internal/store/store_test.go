@@ -183,7 +183,7 @@ func (b *bed) addSession(t testing.TB, u login.User) login.Record {
 		},
 		SecretHash: []byte("hash"), CreatedAt: b.time(), ExpiresAt: b.time().Add(12 * time.Hour),
 	}
-	ok(t, b.StartSession(t.Context(), r, ""))
+	ok(t, b.StartSession(t.Context(), login.Start{Record: r}))
 	return r
 }
 
@@ -221,4 +221,11 @@ func (b *bed) authorization(g ground) oauth.Authorization {
 func (b *bed) rotation(a oauth.Authorization, from int64) oauth.Rotation {
 	later := b.time().Add(90 * 24 * time.Hour)
 	return oauth.Rotation{ID: a.ID, SeedHash: a.SeedHash, From: from, At: b.time(), RefreshUntil: later, ExpiresAt: later}
+}
+
+// setPassword is what every change of a password is to the store.
+func (b *bed) setPassword(t *testing.T, subject, phc, keep string) error {
+	t.Helper()
+	_, err := b.Apply(t.Context(), login.Change{Subject: subject, At: b.time(), Ends: true, Keep: keep, Password: &phc})
+	return err
 }

@@ -17,6 +17,8 @@ const (
 	keepEndedFor    = 24 * time.Hour // sessions; far longer than any code of theirs
 	keepUnusedLogo  = 24 * time.Hour
 	keepProblemsFor = 30 * 24 * time.Hour
+	keepActivities  = 90 * 24 * time.Hour
+	keepBrowsers    = 400 * 24 * time.Hour // as long as any browser keeps its cookie
 )
 
 // Sweep deletes what has expired, in small batches, so that no request waits
@@ -40,6 +42,10 @@ func (s *Store) Sweep(ctx context.Context) error {
 		{"session clients", s.sweepSessionClients},
 		{"revocations", s.sweepRevocations},
 		{"clients", s.sweepClients},
+		{"links", s.sweepLinks},
+		{"browsers", s.sweepBrowsers},
+		{"activities", s.sweepActivities},
+		{"mails", s.sweepMails},
 	} {
 		if err := w.sweep(ctx, now); err != nil {
 			return fmt.Errorf("sweep %s: %w", w.what, err)
@@ -72,6 +78,28 @@ func (s *Store) sweepRevoked(ctx context.Context, now time.Time) error {
 func (s *Store) sweepParked(ctx context.Context, now time.Time) error {
 	return s.inBatches(ctx, `DELETE FROM parked WHERE handle IN (SELECT handle FROM parked
 		WHERE until < $1 ORDER BY until LIMIT $2)`, unix(now), sweepBatch)
+}
+
+func (s *Store) sweepLinks(ctx context.Context, now time.Time) error {
+	return s.inBatches(ctx, `DELETE FROM links WHERE hash IN (SELECT hash FROM links
+		WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, unix(now), sweepBatch)
+}
+
+func (s *Store) sweepBrowsers(ctx context.Context, now time.Time) error {
+	return s.inBatches(ctx, `DELETE FROM browsers WHERE (subject, hash) IN (SELECT subject, hash FROM browsers
+		WHERE seen_at < $1 ORDER BY seen_at LIMIT $2)`, unix(now.Add(-keepBrowsers)), sweepBatch)
+}
+
+func (s *Store) sweepActivities(ctx context.Context, now time.Time) error {
+	return s.inBatches(ctx, `DELETE FROM activities WHERE id IN (SELECT id FROM activities
+		WHERE at < $1 ORDER BY at LIMIT $2)`, unix(now.Add(-keepActivities)), sweepBatch)
+}
+
+// sweepMails drops what nobody could send in time; the loop that sends does so
+// first, and says so.
+func (s *Store) sweepMails(ctx context.Context, now time.Time) error {
+	return s.inBatches(ctx, `DELETE FROM mails WHERE id IN (SELECT id FROM mails
+		WHERE expires_at < $1 LIMIT $2)`, unix(now.Add(-time.Hour)), sweepBatch)
 }
 
 func (s *Store) sweepLogos(ctx context.Context, now time.Time) error {

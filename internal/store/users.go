@@ -11,11 +11,12 @@ import (
 )
 
 const userColumns = `subject, username, username_key, email, email_verified, name, claims, password, admin,
-	disabled, external, epoch, created_at, updated_at`
+	disabled, external, epoch, created_at, updated_at, memberships, two_step, locked, must_change, picture_id`
 
 func scanUser(r scanner) (u login.User, err error) {
 	err = r.Scan(&u.Subject, &u.Username, &u.UsernameKey, &u.Email, &u.EmailVerified, &u.Name, intoJSON(&u.Claims),
-		&u.Password, &u.Admin, &u.Disabled, &u.External, &u.Epoch, intoTime(&u.CreatedAt), intoTime(&u.UpdatedAt))
+		&u.Password, &u.Admin, &u.Disabled, &u.External, &u.Epoch, intoTime(&u.CreatedAt), intoTime(&u.UpdatedAt),
+		intoJSON(&u.Memberships), &u.TwoStep, &u.Locked, &u.MustChange, &u.PictureID)
 	return u, err
 }
 
@@ -64,9 +65,19 @@ func (s *Store) UserByEmail(ctx context.Context, emailKey string) (login.User, e
 }
 
 // CreateUser implements login.Store. A user's first epoch is 1.
-func (s *Store) CreateUser(ctx context.Context, u login.User) error {
+func (s *Store) CreateUser(ctx context.Context, u login.User, with ...login.Change) error {
 	now := s.now()
-	return s.transaction(ctx, func(c conn) error { return insertUser(c, u, now) })
+	return s.transaction(ctx, func(c conn) error {
+		if err := insertUser(c, u, now); err != nil {
+			return err
+		}
+		for _, change := range with {
+			if _, err := s.apply(c, change); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func insertUser(c conn, u login.User, now time.Time) error {
@@ -74,13 +85,17 @@ func insertUser(c conn, u login.User, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	memberships, err := membershipsJSON(u.Memberships)
+	if err != nil {
+		return err
+	}
 	var subject string
 	return conflictIfNone(c.row(`INSERT INTO users (`+userColumns+`, email_key)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
 		ON CONFLICT (username_key) DO NOTHING RETURNING subject`,
 		u.Subject, u.Username, u.UsernameKey, u.Email, u.EmailVerified, u.Name, claims, u.Password, u.Admin,
 		u.Disabled, u.External, max(u.Epoch, 1), unix(orElse(u.CreatedAt, now)), unix(orElse(u.UpdatedAt, now)),
-		login.Canonical(u.Email)).Scan(&subject))
+		memberships, u.TwoStep, u.Locked, u.MustChange, u.PictureID, login.Canonical(u.Email)).Scan(&subject))
 }
 
 func claimsJSON(claims oauth.Claims) (string, error) {
@@ -92,6 +107,35 @@ func claimsJSON(claims oauth.Claims) (string, error) {
 		return "", fmt.Errorf("write claims: %w", err)
 	}
 	return string(text), nil
+}
+
+func membershipsJSON(m map[string][]string) (string, error) {
+	if len(m) == 0 {
+		return "", nil
+	}
+	return toJSON(&m)
+}
+
+// SetMemberships implements login.Store.
+func (s *Store) SetMemberships(ctx context.Context, subject, source string, groups []string) error {
+	return s.transaction(ctx, func(c conn) error { return setMemberships(c, subject, source, groups) })
+}
+
+func setMemberships(c conn, subject, source string, groups []string) error {
+	all := map[string][]string{}
+	err := c.row("SELECT memberships FROM users WHERE subject = $1", subject).Scan(intoJSON(&all))
+	if err != nil {
+		return err
+	}
+	if all[source] = groups; len(groups) == 0 {
+		delete(all, source)
+	}
+	text, err := membershipsJSON(all)
+	if err != nil {
+		return err
+	}
+	_, err = c.exec("UPDATE users SET memberships = $1 WHERE subject = $2", text, subject)
+	return err
 }
 
 // UpdateUser implements login.Store; ErrConflict when it would leave no
@@ -112,29 +156,6 @@ func (s *Store) UpdateUser(ctx context.Context, u login.User) error {
 		return c.row(`UPDATE users SET name = $1, email = $2, email_key = $3, email_verified = $4, claims = $5,
 			admin = $6, updated_at = $7 WHERE subject = $8 RETURNING subject`,
 			u.Name, u.Email, login.Canonical(u.Email), u.EmailVerified, claims, u.Admin, unix(now), u.Subject).Scan(&subject)
-	})
-}
-
-// SetPassword implements login.Store. All that hangs off the account ends by
-// its epoch; the session that is kept moves to the new one.
-func (s *Store) SetPassword(ctx context.Context, subject, phc, keep string, at time.Time) error {
-	return s.transaction(ctx, func(c conn) error {
-		var epoch int64
-		if err := c.row(`UPDATE users SET password = $1, epoch = epoch + 1, updated_at = $2
-			WHERE subject = $3 RETURNING epoch`, phc, unix(at), subject).Scan(&epoch); err != nil {
-			return err
-		}
-		if _, err := c.exec(`UPDATE sessions SET user_epoch = $1
-			WHERE id = $2 AND subject = $3 AND ended_at = 0 AND user_epoch = $4`,
-			epoch, keep, subject, epoch-1); err != nil {
-			return err
-		}
-		_, err := c.exec(`UPDATE sessions SET ended_at = $1 WHERE subject = $2 AND user_epoch <> $3 AND ended_at = 0`,
-			unix(at), subject, epoch)
-		if err != nil {
-			return err
-		}
-		return s.tell(c, endedUser, subject, "")
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/valetkey/valetkey/internal/login"
+	"github.com/valetkey/valetkey/internal/mail"
 	"github.com/valetkey/valetkey/oauth"
 )
 
@@ -35,9 +36,9 @@ func (s *Store) enableUser(ctx context.Context, subject string, enabled bool, at
 	})
 }
 
-// DeleteUser implements login.Store. What the person left (sessions, consents)
-// goes with the row; authorizations, dead without it, stay until they expire.
-func (s *Store) DeleteUser(ctx context.Context, subject string) error {
+// DeleteUser implements login.Store. What the person left goes with the row;
+// authorizations, dead without it, stay until they expire.
+func (s *Store) DeleteUser(ctx context.Context, subject string, letters ...mail.Row) error {
 	return s.transaction(ctx, func(c conn) error {
 		if err := keepAnAdmin(c, subject); err != nil {
 			return err
@@ -46,10 +47,17 @@ func (s *Store) DeleteUser(ctx context.Context, subject string) error {
 		if err := c.row("DELETE FROM users WHERE subject = $1 RETURNING subject", subject).Scan(&found); err != nil {
 			return err
 		}
-		if _, err := c.exec("DELETE FROM sessions WHERE subject = $1", subject); err != nil {
+		for _, table := range []string{
+			"sessions", "consents", "passkeys", "totps", "recovery_codes", "identities", "browsers", "activities", "pictures",
+		} {
+			if _, err := c.exec("DELETE FROM "+table+" WHERE subject = $1", subject); err != nil {
+				return err
+			}
+		}
+		if _, err := c.exec("DELETE FROM links WHERE owner = $1", subject); err != nil {
 			return err
 		}
-		if _, err := c.exec("DELETE FROM consents WHERE subject = $1", subject); err != nil {
+		if err := queueMail(c, letters); err != nil {
 			return err
 		}
 		return s.tell(c, endedUser, subject, "")

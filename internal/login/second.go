@@ -1,0 +1,141 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/valetkey/valetkey/internal/mail"
+	"github.com/valetkey/valetkey/internal/secret"
+	"github.com/valetkey/valetkey/oauth"
+)
+
+// Visitor is where a request came from.
+type Visitor struct {
+	Address string
+	Agent   string
+}
+
+// Has says which second factors a person has.
+type Has struct {
+	Passkey, TOTP, Recovery bool
+}
+
+// any: recovery codes alone are no factor; they stand in for one.
+func (h Has) any() bool { return h.Passkey || h.TOTP }
+
+// SecondFactors says which second factors a person has that may be used here.
+func (s *Service) SecondFactors(ctx context.Context, subject string, ways []string) (Has, error) {
+	return s.secondFactors(ctx, subject, ways)
+}
+
+func (s *Service) secondFactors(ctx context.Context, subject string, ways []string) (has Has, err error) {
+	if s.keys != nil && s.Offers(WayPasskey, 2, ways) {
+		keys, err := s.Store.Passkeys(ctx, subject)
+		if err != nil {
+			return has, err
+		}
+		has.Passkey = len(keys) > 0
+	}
+	if s.Offers(WayTOTP, 2, ways) {
+		apps, err := s.Store.TOTPs(ctx, subject)
+		if err != nil {
+			return has, err
+		}
+		has.TOTP = len(apps) > 0
+	}
+	if has.any() && s.Offers(WayRecovery, 2, ways) {
+		left, err := s.RecoveryLeft(ctx, subject)
+		if err != nil {
+			return has, err
+		}
+		has.Recovery = left > 0
+	}
+	return has, nil
+}
+
+// trustLife is how long a browser is trusted, when its owner wants it to be.
+const trustLife = 30 * 24 * time.Hour
+
+// trusts says whether a person wanted no second factor to be asked in a browser.
+func (s *Service) trusts(ctx context.Context, subject, browser string) (bool, error) {
+	if browser == "" {
+		return false, nil
+	}
+	b, err := s.Store.Browser(ctx, subject, secret.Hash(browser))
+	if errors.Is(err, oauth.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && b.TrustedUntil.After(s.Now()), err
+}
+
+// Try is one try at a second factor: a code, or a passkey's answer.
+type Try struct {
+	Kind   string // WayTOTP, WayRecovery or WayPasskey
+	Code   string
+	Asked  string // sealed, with a passkey
+	Answer string
+	Bind   string // the browser
+	Trust  bool   // ask no second factor here for a while
+	Ways   []string
+	From   Visitor
+}
+
+// Second judges the second factor of a sign-in whose first half is done.
+func (s *Service) Second(ctx context.Context, h HalfDone, try Try) (Proof, error) {
+	if h.Next != NextFactor || !s.Offers(try.Kind, 2, try.Ways) {
+		return Proof{}, ErrStale
+	}
+	done, failures, err := s.Throttle.beginFactor(h.User.Subject)
+	if err != nil {
+		return Proof{}, err
+	}
+	spent, amr, note, err := s.bySecond(ctx, h.User, try)
+	done(!errors.Is(err, ErrWrong))
+	if errors.Is(err, ErrWrong) && failures == guessesTold {
+		if err := s.note(ctx, h.User, DidGuess, "", try.From); err != nil {
+			return Proof{}, err
+		}
+	}
+	if err != nil {
+		return Proof{}, err
+	}
+	p := h.evidence.with(spent, amr)
+	p.trust = try.Trust && h.User.TwoStep
+	p.note, p.step = note, h.session != ""
+	return p, nil
+}
+
+// guessesTold is after how many wrong second factors the owner hears of it.
+const guessesTold = 10
+
+func (s *Service) bySecond(ctx context.Context, user User, try Try) (Spent, []string, *told, error) {
+	switch try.Kind {
+	case WayTOTP:
+		spent, err := s.byTOTP(ctx, user, try.Code)
+		return spent, []string{"otp"}, nil, err
+	case WayRecovery:
+		spent, left, err := s.byRecovery(ctx, user, try.Code)
+		if err != nil {
+			return spent, nil, nil, err
+		}
+		note, err := s.tell(user, DidUseCode, "", try.From, mail.Happening{Left: left})
+		return spent, []string{"otp"}, note, err
+	case WayPasskey:
+		spent, amr, err := s.byFactorKey(ctx, user, try.Asked, try.Answer, try.Bind, try.From)
+		return spent, amr, nil, err
+	}
+	return Spent{}, nil, nil, ErrWrong
+}
+
+// with joins a second factor to the first: RFC 8176 §2.
+func (e Evidence) with(spent Spent, amr []string) Proof {
+	e.two, e.amr, e.spent = true, slices.Clone(e.amr), append(slices.Clone(e.spent), spent)
+	for _, a := range amr {
+		if !slices.Contains(e.amr, a) {
+			e.amr = append(e.amr, a)
+		}
+	}
+	return e.proof()
+}
