@@ -38,8 +38,30 @@ type Config struct {
 	Name string
 	// Users is the embedder's own user base; nil uses the built-in one.
 	Users Users
-	// Signup lets anybody make an account of their own.
-	Signup bool
+	// Signup lets anybody make an account of their own; SignupDomains only those
+	// who prove an address of these domains, SignupVerify whoever proves one, and
+	// SignupInvite whoever was invited.
+	Signup        bool
+	SignupDomains []string
+	SignupVerify  bool
+	SignupInvite  bool
+
+	// Authenticators are the ways to sign in; nil is password, passkeys and the
+	// connectors, with the second factors that people have set up.
+	Authenticators []Authenticator
+	// Connectors ask other providers who somebody is.
+	Connectors []Connector
+	// Groups says what goes with membership in a group.
+	Groups map[string]GroupPolicy
+	// LeakedPasswords is the address of a service that is asked whether a password
+	// was leaked, by five characters of its hash: https://api.pwnedpasswords.com.
+	// Empty: only the list that is built in.
+	LeakedPasswords string
+
+	// Mail says through whom letters are sent; nil: none are. Mailbox keeps them in
+	// memory instead and shows them at /mailbox: for demos and tests.
+	Mail    *Mail
+	Mailbox bool
 	// Scopes and Resources are declared beside those in the database.
 	Scopes    []oauth.Scope
 	Resources []oauth.Resource

@@ -16,9 +16,12 @@ import (
 
 	"github.com/valetkey/valetkey/internal/fetch"
 	"github.com/valetkey/valetkey/internal/keys"
+	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/internal/login"
+	"github.com/valetkey/valetkey/internal/mail"
 	"github.com/valetkey/valetkey/internal/secret"
 	"github.com/valetkey/valetkey/internal/store"
+	"github.com/valetkey/valetkey/internal/upstream"
 	"github.com/valetkey/valetkey/oauth"
 )
 
@@ -35,6 +38,9 @@ type Server struct {
 	keys    *keys.Ring
 	stop    context.CancelFunc
 	running sync.WaitGroup
+	post    *mail.Post
+	others  *upstream.Registry
+	mailbox *mail.Mailbox
 }
 
 // New opens the database, brings its schema up to date and returns a server
@@ -61,7 +67,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{Issuer: c.Issuer, store: st, keys: signing}
 	hasher := secret.NewHasher(runtime.GOMAXPROCS(0), 64, 5*time.Second)
-	s.login = &login.Service{Store: st, Setups: st, Hasher: hasher, Now: c.Now, External: c.Users, Throttle: &login.Throttle{Off: c.ThrottleOff, Now: c.Now}}
+	if err := s.people(c, ring, hasher); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
 	s.oauth = oauth.New(oauth.Server{
 		Issuer: c.Issuer, Store: st, Keys: signing, Users: s.login, Secret: secret.NewCache(hasher, 10_000), Seal: ring, Now: c.Now,
 		Notify: s.notify(c), Signup: c.Signup && c.Users == nil, AccessLifetime: c.AccessLifetime,
@@ -69,7 +77,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		Strangers: fetch.New(fetch.Config{AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots}),
 		Directory: s.login, Registration: c.Registration, RegistrationProfile: c.RegistrationProfile, Documents: c.Documents,
 		TrustedIssuers: c.TrustedIssuers, DPoPNonce: c.DPoPNonce, Unlimited: c.ThrottleOff, MTLSURL: c.MTLSURL, ClientCAs: c.ClientCAs,
-		CertificateHeader: c.CertificateHeader != "", Log: c.Log,
+		CertificateHeader: c.CertificateHeader != "", Log: c.Log, Locales: locale.Tags(),
 	})
 	if err := s.route(c, ring); err != nil {
 		return nil, errors.Join(err, st.Close())
@@ -89,6 +97,9 @@ func (s *Server) start(oneOff bool) {
 	s.running.Go(func() { s.keys.Run(ctx) })
 	s.running.Go(func() { s.oauth.Run(ctx) })
 	s.running.Go(func() { s.reseal(ctx) })
+	if s.post.Enabled() {
+		s.running.Go(func() { s.post.Run(ctx) })
+	}
 }
 
 // reseal brings what is kept sealed in rows under the master key that seals

@@ -41,7 +41,7 @@ func (s *Service) tell(user User, kind ActivityKind, detail string, from Visitor
 	}
 	e.At, e.What, e.Address, e.Link = s.Now(), detail, from.Address, s.lockLink(user, kind)
 	if s.Device != nil && from.Agent != "" {
-		e.Device = s.Device(from.Agent)
+		e.Device = s.Device(user.Locale(), from.Agent)
 	}
 	row, err := s.seal(s.Post.Notice(s.person(user), letter, e))
 	if err != nil {

@@ -35,7 +35,7 @@ type Service struct {
 	// Connectors are those that still let people in, for what is left when a way
 	// in is taken away; nil: none.
 	Connectors func() []string
-	Device func(agent string) string // a browser in words, for letters; nil: none
+	Device func(locale, agent string) string // a browser in words, for letters; nil: none
 
 	box  boxes
 	keys *webauthn.WebAuthn

@@ -29,7 +29,7 @@ func queueMail(c conn, rows []mail.Row) error {
 // it is due, so that of all nodes one sends it.
 func (s *Store) DueMail(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]mail.Row, error) {
 	ids, err := all(s.read(ctx), func(r scanner) (id string, err error) { return id, r.Scan(&id) },
-		"SELECT id FROM mails WHERE due_at <= $1 ORDER BY due_at LIMIT $2", unix(now), limit)
+		"SELECT id FROM mails WHERE due_at <= $1 AND expires_at > $1 ORDER BY due_at LIMIT $2", unix(now), limit)
 	if err != nil {
 		return nil, s.mapped(ctx, err)
 	}

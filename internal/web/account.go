@@ -34,7 +34,7 @@ func (w *Web) showAccount(v *visit) {
 		w.fail(v.rw, v.r, err)
 		return
 	}
-	w.show(v, as{}, "account", page{Title: "Your account", Section: "account", D: accountView{
+	w.show(v, as{}, "account", page{Title: v.l.T("Your account"), Section: "account", D: accountView{
 		User: viewUser(v.user), Admin: v.user.Admin, Since: v.user.CreatedAt, Sessions: len(sessions), Apps: len(apps),
 	}})
 }

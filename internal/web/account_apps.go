@@ -28,7 +28,7 @@ func (w *Web) showConnections(v *visit) {
 		w.fail(v.rw, v.r, err)
 		return
 	}
-	w.show(v, as{}, "account_apps", page{Title: "Connected apps", Section: "connected", D: connectionsView{
+	w.show(v, as{}, "account_apps", page{Title: v.l.T("Connected apps"), Section: "connected", D: connectionsView{
 		Rows: rows, Withdraw: w.token(v, "withdraw"), Narrow: w.token(v, "narrow"),
 	}})
 }
@@ -52,7 +52,7 @@ func (w *Web) connections(v *visit) ([]connectionRow, error) {
 			return nil, err
 		}
 		rows = append(rows, connectionRow{
-			ClientID: c.ClientID, App: viewApp(client), Open: w.OAuth.InitiateLogin(client), Since: c.Since, Used: c.LastUsed, Scopes: scopesNamed(catalog, c.Scopes),
+			ClientID: c.ClientID, App: viewApp(client), Open: w.OAuth.InitiateLogin(client), Since: c.Since, Used: c.LastUsed, Scopes: scopesIn(v.l, scopesNamed(catalog, c.Scopes)),
 		})
 	}
 	return rows, nil

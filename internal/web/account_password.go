@@ -21,7 +21,7 @@ func (w *Web) showPassword(v *visit) {
 
 func (w *Web) renderPassword(v *visit, status int, view passwordView) {
 	view.Form, view.Username = w.token(v, "password"), v.user.Username
-	w.show(v, as{status: status}, "account_password", page{Title: "Change your password", Section: "password", D: view})
+	w.show(v, as{status: status}, "account_password", page{Title: v.l.T("Change your password"), Section: "password", D: view})
 }
 
 func (w *Web) postPassword(v *visit) {
@@ -30,7 +30,7 @@ func (w *Web) postPassword(v *visit) {
 		w.fail(v.rw, v.r, err)
 		return
 	}
-	err = w.Login.ChangePassword(v.r.Context(), v.rec, v.form.Get("current"), v.form.Get("new"), w.Address(v.r))
+	err = w.Login.ChangePassword(v.r.Context(), v.rec, v.form.Get("current"), v.form.Get("new"), w.device(v.r), w.visitor(v.r))
 	var invalid *login.Invalid
 	var slow *login.SlowDown
 	view := passwordView{Errors: map[string]string{}}
@@ -41,13 +41,13 @@ func (w *Web) postPassword(v *visit) {
 		w.renderPassword(v, http.StatusOK, passwordView{Done: true})
 		return
 	case errors.As(err, &invalid):
-		view.Errors["new"] = sentence(invalid.Why)
+		view.Errors["new"] = v.l.T(invalid.Why, invalid.Args...)
 	case errors.As(err, &slow):
 		status = http.StatusTooManyRequests
 		v.rw.Header().Set("Retry-After", seconds(slow.RetryAfter))
-		view.Problem = "There were too many tries. Try again in " + inWords(slow.RetryAfter) + "."
+		view.Problem = v.l.T("There were too many tries. Try again in {0}.", v.l.Wait(slow.RetryAfter))
 	case errors.Is(err, login.ErrWrong):
-		view.Errors["current"] = "That isn't your current password."
+		view.Errors["current"] = v.l.T("That isn't your current password.")
 	default:
 		w.fail(v.rw, v.r, err)
 		return

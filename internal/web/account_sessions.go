@@ -33,7 +33,7 @@ func (w *Web) showSessions(v *visit) {
 			view.Rows = append(view.Rows, row)
 		}
 	}
-	w.show(v, as{}, "account_sessions", page{Title: "Where you're signed in", Section: "sessions", D: view})
+	w.show(v, as{}, "account_sessions", page{Title: v.l.T("Where you're signed in"), Section: "sessions", D: view})
 }
 
 // endSession ends one session of this person; another's id does nothing.

@@ -62,7 +62,8 @@ func newHouseOf(t testing.TB, rules func(*oauth.Server), change ...func(*Config)
 	}, nil))
 	signing, err := keys.New(ctx, keys.Config{Store: st, Box: ring.Box("signing-key", ""), Now: h.now})
 	ok(t, err)
-	people := &login.Service{Store: st, Setups: st, Hasher: secret.NewHasher(0, 0, 0), Now: h.now, Throttle: &login.Throttle{Now: h.now}}
+	people := &login.Service{Store: st, Setups: st, Hasher: secret.NewHasher(0, 0, 0), Now: h.now, Throttle: &login.Throttle{Now: h.now}, Issuer: issuer, Brand: "Valet Key"}
+	ok(t, people.Open(ring))
 	server := oauth.Server{
 		Issuer: issuer, Store: st, Keys: signing, Users: people, Seal: ring, Now: h.now, Signup: true,
 		Notify: func(_ context.Context, e oauth.Event) {
@@ -111,7 +112,9 @@ const password = "correct horse battery"
 
 func (h *house) user(name string) login.User {
 	h.t.Helper()
-	u, _, err := h.Login.SignUp(context.Background(), login.NewUser{Username: name, Email: name + "@example.com", Name: "Ada of " + name, Password: password}, "192.0.2.1")
+	_, err := h.Login.SignUp(context.Background(), login.NewUser{Username: name, Email: name + "@example.com", Name: "Ada of " + name, Password: password}, "", "", "en", login.Visitor{Address: "192.0.2.1"})
+	ok(h.t, err)
+	u, err := h.Store.UserByName(context.Background(), name)
 	ok(h.t, err)
 	return u
 }

@@ -97,7 +97,9 @@ func (w *Web) renderConsent(rw http.ResponseWriter, r *http.Request, a asked, ch
 		Action: pathWith("/consent", "i", a.Envelope), Switch: carry(r, "/login", "switch", "1"),
 		Form: w.formToken(rw, r, a.session, "consent", a.shown()...),
 	}
-	for _, s := range a.view.Scopes {
+	l := w.speak(r)
+	v.Granted = scopesIn(l, v.Granted)
+	for _, s := range scopesIn(l, a.view.Scopes) {
 		if s.Optional {
 			v.Optional = append(v.Optional, s)
 		} else {
@@ -108,7 +110,7 @@ func (w *Web) renderConsent(rw http.ResponseWriter, r *http.Request, a asked, ch
 	if changed {
 		how.status = http.StatusForbidden
 	}
-	w.render(rw, r, how, "consent", page{Title: "Allow " + a.Client.Name + "?", D: v})
+	w.render(rw, r, how, "consent", page{Title: l.T("Allow {0}?", a.Client.Name), D: v})
 }
 
 func (w *Web) postConsent(rw http.ResponseWriter, r *http.Request) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/oauth"
 )
 
@@ -73,24 +74,24 @@ func (w *Web) showApps(v *visit) {
 			w.fail(v.rw, v.r, err)
 			return
 		}
-		row := appRow{App: viewApp(c), ClientID: c.ID, Type: typeInWords(c.Type), Off: c.Disabled}
+		row := appRow{App: viewApp(c), ClientID: c.ID, Type: typeInWords(v.l, c.Type), Off: c.Disabled}
 		for _, p := range problems {
 			row.Problems += p.Count
 		}
 		view.Apps = append(view.Apps, row)
 	}
-	w.show(v, as{}, "developer", page{Title: "Your apps", Section: "apps", D: view})
+	w.show(v, as{}, "developer", page{Title: v.l.T("Your apps"), Section: "apps", D: view})
 }
 
-func typeInWords(t oauth.ClientType) string {
+func typeInWords(l *locale.Locale, t oauth.ClientType) string {
 	switch t {
 	case oauth.TypeSPA:
-		return "In the browser"
+		return l.T("In the browser")
 	case oauth.TypeNative:
-		return "Phone, desktop or command line"
+		return l.T("Phone, desktop or command line")
 	case oauth.TypeService:
-		return "Service without people"
+		return l.T("Service without people")
 	case oauth.TypeWeb:
 	}
-	return "Web server"
+	return l.T("Web server")
 }

@@ -36,12 +36,12 @@ func (w *Web) renderApp(v *visit, c *oauth.Client, status int, form appForm, sav
 		w.fail(v.rw, v.r, err)
 		return
 	}
-	form.Action, form.Submit = appPath(c.ID), "Save changes"
+	form.Action, form.Submit = appPath(c.ID), v.l.T("Save changes")
 	form.Token, form.Pairwise = w.token(v, "app"), pairwiseHost(c)
 	view := appPage{
-		App: viewApp(c), ClientID: c.ID, Type: typeInWords(c.Type), Form: form, Saved: saved, Off: c.Disabled,
+		App: viewApp(c), ClientID: c.ID, Type: typeInWords(v.l, c.Type), Form: form, Saved: saved, Off: c.Disabled,
 		Secret: w.token(v, "secret"), Add: w.token(v, "callbacks"), Hidden: c.UsesSecret(),
-		Problems: viewProblems(problems, c), Code: w.snippets(c), Profile: profileInWords(c.Profile), Method: methodInWords(c.AuthMethod), Tokens: tokensInWords(c),
+		Problems: viewProblems(v.l, problems, c), Code: w.snippets(v.l, c), Profile: profileInWords(v.l, c.Profile), Method: methodInWords(v.l, c.AuthMethod), Tokens: tokensInWords(v.l, c),
 	}
 	w.show(v, as{status: status}, "developer_app", page{Title: c.Name, Section: "apps", D: view})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/oauth"
 )
 
@@ -14,25 +15,27 @@ import (
 type snippet struct{ Name, Text string }
 
 // snippets are the right requests for the app as it is registered.
-func (w *Web) snippets(c *oauth.Client) []snippet {
+func (w *Web) snippets(l *locale.Locale, c *oauth.Client) []snippet {
 	r := newRecipe(w.OAuth, c)
+	plainly := func(name string) string { return name }
+	elsewhere := func(name string) string { return l.T("{0}, signing in on another device", name) }
 	var out []snippet
-	add := func(where, curl, golang, node string) {
+	add := func(name func(string) string, curl, golang, node string) {
 		for _, one := range []snippet{{"curl", curl}, {"Go", golang}, {"Node", node}} {
 			if one.Text != "" {
-				one.Name += where
+				one.Name = name(one.Name)
 				out = append(out, one)
 			}
 		}
 	}
 	if contains(c.GrantTypes, oauth.GrantClientCredentials) && c.Type == oauth.TypeService {
-		add("", r.curlService(), r.goService(), r.nodeService())
+		add(plainly, r.curlService(), r.goService(), r.nodeService())
 	}
 	if contains(c.GrantTypes, oauth.GrantAuthorizationCode) {
-		add("", r.curl(), r.golang(), r.node())
+		add(plainly, r.curl(), r.golang(), r.node())
 	}
 	if contains(c.GrantTypes, oauth.GrantDeviceCode) {
-		add(", signing in on another device", r.curlDevice(), r.goDevice(), r.nodeDevice())
+		add(elsewhere, r.curlDevice(), r.goDevice(), r.nodeDevice())
 	}
 	return out
 }

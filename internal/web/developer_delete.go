@@ -13,7 +13,7 @@ type deleteView struct {
 }
 
 func (w *Web) showDelete(v *visit, c *oauth.Client) {
-	w.show(v, as{}, "developer_delete", page{Title: "Delete " + c.Name + "?", Section: "apps", D: deleteView{
+	w.show(v, as{}, "developer_delete", page{Title: v.l.T("Delete {0}?", c.Name), Section: "apps", D: deleteView{
 		App: viewApp(c), ClientID: c.ID, Form: w.token(v, "delete"),
 	}})
 }

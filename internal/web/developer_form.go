@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/internal/secret"
 	"github.com/valetkey/valetkey/oauth"
 )
@@ -91,10 +92,10 @@ func (w *Web) judgeApp(v *visit, form appForm, old *oauth.Client) (*oauth.Client
 	}
 	form.into(&m)
 	if !mayRegister(form.Scopes, catalog, old) {
-		form.fault("scope", "One of these permissions can't be had here. Ask the operator for it.")
+		form.fault("scope", v.l.T("One of these permissions can't be had here. Ask the operator for it."))
 	}
 	if form.Type == "" {
-		form.fault("type", "Choose what kind of program it is.")
+		form.fault("type", v.l.T("Choose what kind of program it is."))
 	}
 	if len(form.Errors) > 0 {
 		return nil, form, nil
@@ -109,7 +110,7 @@ func (w *Web) judgeApp(v *visit, form appForm, old *oauth.Client) (*oauth.Client
 		return nil, form, bad
 	default:
 		form.OfferDevice = old == nil && m.Type == oauth.TypeNative && len(m.RedirectURIs) == 0
-		form.fault(formFields[bad.Parameter], inFormWords(bad))
+		form.fault(formFields[bad.Parameter], inFormWords(v.l, bad))
 		return nil, form, nil
 	}
 	if old != nil {
@@ -145,27 +146,29 @@ func (f *appForm) fault(field, why string) {
 
 // inFormWords are a rule's words, without the names that only the protocol
 // knows.
-func inFormWords(e *oauth.Error) string {
+func inFormWords(l *locale.Locale, e *oauth.Error) string {
 	switch e.Description {
 	case "client_name is missing":
-		return "Give the app a name."
+		return l.T("Give the app a name.")
 	case "client_name is longer than 64 characters":
-		return "Use at most 64 characters."
+		return l.T("Use at most 64 characters.")
 	case "redirect_uris is missing":
-		return "Enter at least one callback address."
+		return l.T("Enter at least one callback address.")
 	case "frontchannel_logout_uri must be on the scheme, host and port of a redirect URI":
-		return "The app's front-channel logout page is on none of these hosts. Change it on the security page first."
+		return l.T("The app's front-channel logout page is on none of these hosts. Change it on the security page first.")
 	case "redirect URIs on several hosts need a sector_identifier_uri for pairwise subjects":
-		return "People have subjects of their own for this app, so its addresses are on one host, or the security page says which hosts belong together."
+		return l.T("People have subjects of their own for this app, so its addresses are on one host, or the security page says which hosts belong together.")
 	case "sector_identifier_uri does not list every redirect URI":
-		return "The list of hosts that belong together, on the security page, lacks one of these addresses."
+		return l.T("The list of hosts that belong together, on the security page, lacks one of these addresses.")
+	case "more than 50 redirect URIs":
+		return l.T("Enter at most 50 addresses.")
 	case "profile fapi2 takes https redirect URIs":
-		return "FAPI 2.0 takes addresses that begin with https://."
+		return l.T("FAPI 2.0 takes addresses that begin with https://.")
 	}
 	words := strings.NewReplacer(
 		"redirect URI", "a callback address", "client_uri", "the address", "policy_uri", "the address", "tos_uri", "the address",
 	).Replace(e.Description)
-	return sentence(words)
+	return foreign(l, words)
 }
 
 // mayRegister says whether a developer may register these scopes: those open
@@ -200,7 +203,7 @@ func (w *Web) offerScopes(v *visit, form appForm, c *oauth.Client) (appForm, err
 		if scope.Restricted && !slices.Contains(given, name) {
 			continue
 		}
-		form.Offered = append(form.Offered, scopeChoice{Scope: scope, Ticked: slices.Contains(form.Scopes, name), Fixed: scope.Restricted})
+		form.Offered = append(form.Offered, scopeChoice{Scope: scopeIn(v.l, scope), Ticked: slices.Contains(form.Scopes, name), Fixed: scope.Restricted})
 	}
 	slices.SortFunc(form.Offered, func(a, b scopeChoice) int {
 		if a.Builtin != b.Builtin {

@@ -19,8 +19,8 @@ func (w *Web) renderNewApp(v *visit, status int, form appForm) {
 		w.fail(v.rw, v.r, err)
 		return
 	}
-	form.Action, form.Submit, form.Token = "/developer/apps/new", "Register app", w.token(v, "app")
-	w.show(v, as{status: status}, "developer_new", page{Title: "Register an app", Section: "apps", D: newAppView{Form: form}})
+	form.Action, form.Submit, form.Token = "/developer/apps/new", v.l.T("Register app"), w.token(v, "app")
+	w.show(v, as{status: status}, "developer_new", page{Title: v.l.T("Register an app"), Section: "apps", D: newAppView{Form: form}})
 }
 
 // postNewApp registers an app and shows its id, and its secret for this one
@@ -58,7 +58,7 @@ func (w *Web) postNewApp(v *visit) {
 func (w *Web) roomForApp(v *visit, form appForm) (appForm, error) {
 	found, err := w.Store.ListClients(v.r.Context(), &v.user.Subject, "", maxApps)
 	if err == nil && len(found) >= maxApps {
-		form.fault("name", "You have registered as many apps as one account may. Delete one first.")
+		form.fault("name", v.l.T("You have registered as many apps as one account may. Delete one first."))
 	}
 	return form, err
 }

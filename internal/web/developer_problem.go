@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/internal/store"
 	"github.com/valetkey/valetkey/oauth"
 )
@@ -23,7 +24,7 @@ func (w *Web) addCallback(v *visit, c *oauth.Client) {
 		form := formOf(c)
 		form.Callbacks = strings.Join(m.RedirectURIs, "\n")
 		form.Edit = true
-		form.Errors = map[string]string{"callbacks": inFormWords(bad)}
+		form.Errors = map[string]string{"callbacks": inFormWords(v.l, bad)}
 		w.renderApp(v, c, http.StatusUnprocessableEntity, form, false)
 		return
 	}
@@ -47,18 +48,18 @@ type problemView struct {
 	OtherHost  bool // nothing says that the address is the owner's
 }
 
-func viewProblems(problems []store.Problem, c *oauth.Client) []problemView {
+func viewProblems(l *locale.Locale, problems []store.Problem, c *oauth.Client) []problemView {
 	out := make([]problemView, 0, len(problems))
 	for _, p := range problems {
-		v := problemView{Problem: p, What: sentence(p.Description)}
+		v := problemView{Problem: p, What: foreign(l, p.Description)}
 		if v.What == "" {
 			v.What = p.Error
 		}
 		if p.Parameter == "redirect_uri" && p.Sent != "" && !contains(c.RedirectURIs, p.Sent) {
-			v.What = "A callback address isn't registered."
+			v.What = l.T("A callback address isn't registered.")
 			v.Nearest = nearest(p.Sent, c.RedirectURIs)
 			if v.Nearest != "" {
-				v.Difference = diffRedirect(p.Sent, v.Nearest)
+				v.Difference = diffRedirect(l, p.Sent, v.Nearest)
 			}
 			_, bad := oauth.ParseRedirectURI(p.Sent, c.Type, "")
 			v.Addable = bad == nil

@@ -39,11 +39,11 @@ func (w *Web) replaceSecret(v *visit, c *oauth.Client) {
 }
 
 func (w *Web) showSecret(v *visit, c *oauth.Client, text string, why secretReason) {
-	title := "New secret for " + c.Name
+	title := v.l.T("New secret for {0}", c.Name)
 	if why == secretNew {
-		title = c.Name + " is registered"
+		title = v.l.T("{0} is registered", c.Name)
 	}
 	w.show(v, as{secret: true}, "developer_secret", page{Title: title, Section: "apps", D: secretView{
-		Title: title, Name: c.Name, ClientID: c.ID, Secret: text, Why: why, Code: w.snippets(c),
+		Title: title, Name: c.Name, ClientID: c.ID, Secret: text, Why: why, Code: w.snippets(v.l, c),
 	}})
 }

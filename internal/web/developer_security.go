@@ -38,11 +38,11 @@ func (w *Web) renderSecurity(v *visit, c *oauth.Client, status int, form securit
 		w.fail(v.rw, v.r, err)
 		return
 	}
-	w.show(v, as{status: status}, "developer_security", page{Title: "Security of " + c.Name, Section: "apps", D: securityPage{
+	w.show(v, as{status: status}, "developer_security", page{Title: v.l.T("Security of {0}", c.Name), Section: "apps", D: securityPage{
 		App: viewApp(c), ClientID: c.ID, Type: string(c.Type), Token: w.token(v, "security"), Form: &form, Now: c.SubjectType,
-		Profiles: profileChoices(form.Profile, c), Methods: methodChoices(w.offeredMethods(c), form.Method, c),
-		Grants: grantChoices(form.Grants, c), Given: givenGrants(c), Ways: waysInWords(c), TLSKinds: tlsChoices(form.TLSKind),
-		Algorithms: algorithmsOf(&form), Offered: document.IDTokenAlgs, Certificates: w.takesCertificates() || c.BoundCertificate,
+		Profiles: profileChoices(v.l, form.Profile, c), Methods: methodChoices(v.l, w.offeredMethods(c), form.Method, c),
+		Grants: grantChoices(v.l, form.Grants, c), Given: givenGrants(v.l, c), Ways: waysInWords(v.l, c), TLSKinds: tlsChoices(v.l, form.TLSKind),
+		Algorithms: algorithmsOf(v.l, &form), Offered: document.IDTokenAlgs, Certificates: w.takesCertificates() || c.BoundCertificate,
 	}})
 }
 
@@ -111,19 +111,19 @@ func (w *Web) saveSecurity(v *visit, old, changed *oauth.Client) (string, error)
 func (w *Web) judgeSecurity(v *visit, form *securityForm, old *oauth.Client) (*oauth.Client, error) {
 	switch {
 	case form.Profile == "":
-		form.fault("profile", "Choose the rules that the app follows.")
+		form.fault("profile", v.l.T("Choose the rules that the app follows."))
 	case !slices.Contains(w.offeredMethods(old), form.Method):
-		form.fault("method", "Choose one of these.")
+		form.fault("method", v.l.T("Choose one of these."))
 	case privateKey.MatchString(form.JWKS):
 		form.JWKS = "" // it isn't sent over the net once more
-		form.fault("jwks", privateWords)
+		form.fault("jwks", v.l.T(privateWords))
 	case form.JWKS != "" && !json.Valid([]byte(form.JWKS)):
-		form.fault("jwks", "This is no JSON. A key set looks like {\"keys\": [ … ]}.")
+		form.fault("jwks", v.l.T("This is no JSON. A key set looks like {\"keys\": [ … ]}."))
 	}
 	m := old.Metadata
 	form.into(&m, old)
 	if len(m.GrantTypes) == 0 {
-		form.fault("grant", "Choose at least one.")
+		form.fault("grant", v.l.T("Choose at least one."))
 	}
 	if len(form.Errors) > 0 {
 		return nil, nil
@@ -139,7 +139,7 @@ func (w *Web) judgeSecurity(v *visit, form *securityForm, old *oauth.Client) (*o
 	case bad.Code == oauth.CodeServerError || bad.Code == oauth.CodeTemporarilyUnavailable:
 		return nil, bad
 	}
-	form.refused(bad)
+	form.refused(v.l, bad)
 	return nil, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/oauth"
 )
 
@@ -52,11 +53,11 @@ var tlsNames = []struct {
 	kind, words string
 	at          func(*oauth.Metadata) *string
 }{
-	{"dn", "Subject", func(m *oauth.Metadata) *string { return &m.TLSDN }},
-	{"dns", "DNS name", func(m *oauth.Metadata) *string { return &m.TLSDNS }},
-	{"uri", "URI", func(m *oauth.Metadata) *string { return &m.TLSURI }},
-	{"ip", "IP address", func(m *oauth.Metadata) *string { return &m.TLSIP }},
-	{"email", "Email address", func(m *oauth.Metadata) *string { return &m.TLSEmail }},
+	{"dn", locale.Key("Subject|of a certificate"), func(m *oauth.Metadata) *string { return &m.TLSDN }},
+	{"dns", locale.Key("DNS name"), func(m *oauth.Metadata) *string { return &m.TLSDNS }},
+	{"uri", locale.Key("URI"), func(m *oauth.Metadata) *string { return &m.TLSURI }},
+	{"ip", locale.Key("IP address"), func(m *oauth.Metadata) *string { return &m.TLSIP }},
+	{"email", locale.Key("Email address"), func(m *oauth.Metadata) *string { return &m.TLSEmail }},
 }
 
 // securityOf fills the form from a registered app.
@@ -163,8 +164,8 @@ var securityFields = map[string]string{
 }
 
 // refused puts a rule's refusal beside its field.
-func (f *securityForm) refused(bad *oauth.Error) {
-	field, why := securityFields[bad.Parameter], inSecurityWords(bad)
+func (f *securityForm) refused(l *locale.Locale, bad *oauth.Error) {
+	field, why := securityFields[bad.Parameter], inSecurityWords(l, bad)
 	for _, alg := range algFields {
 		switch weak := strings.Contains(bad.Description, "profile fapi2 signs by"); {
 		case weak && f.Algs[alg.field] == "RS256": // the rule speaks of all of them

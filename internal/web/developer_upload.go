@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/oauth"
 )
 
@@ -38,7 +39,7 @@ func (w *Web) readAppForm(v *visit, purpose string) (appForm, bool) {
 	switch {
 	case bad != nil && status == http.StatusRequestEntityTooLarge:
 		w.showError(v.rw, v.r, status, errorView{
-			What: "That is too much at once", Why: "A logo has at most 1 MiB. Nothing was changed.", Do: "Go back and choose a smaller file.", Code: bad.Code, Detail: bad.Description,
+			What: v.l.T("That is too much at once"), Why: v.l.T("A logo has at most 1 MiB. Nothing was changed."), Do: v.l.T("Go back and choose a smaller file."), Code: bad.Code, Detail: inDetail(v.l, bad),
 		})
 		return appForm{}, false
 	case bad != nil:
@@ -48,10 +49,10 @@ func (w *Web) readAppForm(v *visit, purpose string) (appForm, bool) {
 		w.forbidden(v.rw, v.r)
 		return appForm{}, false
 	}
-	return up.appForm(), true
+	return up.appForm(v.l), true
 }
 
-func (u upload) appForm() appForm {
+func (u upload) appForm(l *locale.Locale) appForm {
 	get := func(name string) string { return strings.TrimSpace(u.fields.Get(name)) }
 	form := appForm{
 		Name: get("name"), Description: get("description"), Homepage: get("homepage"), Audience: get("audience"), Type: get("type"),
@@ -65,14 +66,14 @@ func (u upload) appForm() appForm {
 	switch {
 	case errors.Is(err, errKind):
 		form.logoStatus = http.StatusUnsupportedMediaType
-		form.fault("logo", "This is no PNG, JPEG, GIF or WebP picture. SVG isn't taken: export it as PNG.")
+		form.fault("logo", l.T("This is no PNG, JPEG, GIF or WebP picture. SVG isn't taken: export it as PNG."))
 	case errors.Is(err, errLarge):
 		form.logoStatus = http.StatusRequestEntityTooLarge
-		form.fault("logo", "The file is larger than 1 MiB.")
+		form.fault("logo", l.T("The file is larger than 1 MiB."))
 	case errors.Is(err, errSize):
-		form.fault("logo", "The picture has more than 4096 pixels on a side.")
+		form.fault("logo", l.T("The picture has more than 4096 pixels on a side."))
 	case err != nil:
-		form.fault("logo", "The picture is damaged.")
+		form.fault("logo", l.T("The picture is damaged."))
 	}
 	return form
 }

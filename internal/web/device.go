@@ -33,9 +33,10 @@ func (w *Web) renderDevice(rw http.ResponseWriter, r *http.Request, status int, 
 		return
 	}
 	v.Action, v.Form = "/device", w.formToken(rw, r, session, "device")
-	title := "Connect a device"
+	l := w.speak(r)
+	title := l.T("Connect a device")
 	if v.FromLink {
-		title = "Compare the code"
+		title = l.T("Compare the code")
 	}
 	w.render(rw, r, as{status: status}, "device", page{Title: title, D: v})
 }
@@ -65,7 +66,7 @@ func (w *Web) postDevice(rw http.ResponseWriter, r *http.Request) {
 	typed, standing := form.Get("user_code"), oauth.Standing{Session: session}
 	in, err := w.OAuth.DeviceInteraction(r.Context(), typed, w.browser(r), w.Address(r), standing)
 	if e := asError(err); err != nil && e.Parameter == "user_code" {
-		w.renderDevice(rw, r, http.StatusUnprocessableEntity, deviceView{Code: cut(typed, 64), Problem: sentence(e.Description)})
+		w.renderDevice(rw, r, http.StatusUnprocessableEntity, deviceView{Code: cut(typed, 64), Problem: foreign(w.speak(r), e.Description)})
 		return
 	}
 	var reply oauth.Reply
@@ -82,9 +83,10 @@ func (w *Web) postDevice(rw http.ResponseWriter, r *http.Request) {
 // deviceDone says that the rest happens on the device.
 func (w *Web) deviceDone(rw http.ResponseWriter, r *http.Request, done *oauth.DeviceDone) {
 	v := deviceView{Done: "denied", App: viewApp(done.Client)}
-	title := "Not connected"
+	l := w.speak(r)
+	title := l.T("Not connected")
 	if done.Approved {
-		v.Done, title = "approved", "Connected"
+		v.Done, title = "approved", l.T("Connected")
 	}
 	w.render(rw, r, as{}, "device", page{Title: title, D: v})
 }

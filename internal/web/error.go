@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/internal/secret"
 	"github.com/valetkey/valetkey/oauth"
 )
@@ -19,6 +20,8 @@ type errorView struct {
 	Back          string // a path of ours that leads on
 	BackText      string
 	RequestID     string
+
+	safe bool // nothing was shared, which is worth saying
 }
 
 func requestID(rw http.ResponseWriter) string { return rw.Header().Get("X-Request-Id") }
@@ -32,8 +35,9 @@ func (w *Web) Error(rw http.ResponseWriter, r *http.Request, e *oauth.Error) {
 	case http.StatusTooManyRequests:
 		rw.Header().Set("Retry-After", "3600") // what is counted is counted by the hour
 	}
-	view := explain(e)
-	view.Code, view.Detail = e.Code, e.Description
+	l := w.speak(r)
+	view := explain(l, e)
+	view.Code, view.Detail = e.Code, inDetail(l, e)
 	if !strings.Contains(e.Description, e.Parameter) {
 		view.Parameter = e.Parameter
 	}
@@ -72,55 +76,73 @@ func statusOf(e *oauth.Error) int {
 }
 
 // explain puts an error into words for the person who meets it.
-func explain(e *oauth.Error) errorView {
-	nothing := "Nothing was shared."
-	tell := "Go back and try again, or tell the app's makers."
-	app := "The app"
-	if e.App != "" {
-		app = e.App
+func explain(l *locale.Locale, e *oauth.Error) errorView {
+	view := explainOurs(l, e)
+	if view.What == "" {
+		view = explainRequest(l, e)
 	}
+	if view.safe {
+		view.Why += " " + l.T("Nothing was shared.")
+	}
+	return view
+}
+
+// explainOurs are errors that are no fault of the app's.
+func explainOurs(l *locale.Locale, e *oauth.Error) errorView {
 	switch {
 	case e.Code == oauth.CodeTemporarilyUnavailable:
-		return errorView{What: "The server is busy", Why: "It can't answer just now. " + nothing, Do: "Wait a few seconds and load this page again."}
+		return errorView{safe: true, What: l.T("The server is busy"), Why: l.T("It can't answer just now."), Do: l.T("Wait a few seconds and load this page again.")}
 	case e.Code == oauth.CodeServerError:
-		return errorView{What: "Something went wrong here", Why: "The server met an error of its own. " + nothing, Do: "Try again. If it happens again, tell the operator, with the request id below."}
+		return errorView{safe: true, What: l.T("Something went wrong here"), Why: l.T("The server met an error of its own."), Do: l.T("Try again. If it happens again, tell the operator, with the request id below.")}
 	case e.Code == oauth.CodeTooManyRequests:
-		return errorView{What: "Too many tries", Why: "This browser or address has tried too often. " + nothing, Do: "Wait an hour, then start again on your device."}
+		return errorView{safe: true, What: l.T("Too many tries"), Why: l.T("This browser or address has tried too often."), Do: l.T("Wait an hour, then start again on your device.")}
 	case e.Code == oauth.CodeInvalidRequestURI && errors.Is(e, oauth.ErrEnded):
-		return errorView{What: "This was finished before", Why: "The app's request has been answered already. " + nothing, Do: "Go back to the app. If it asks you to sign in, begin there again."}
+		return errorView{safe: true, What: l.T("This was finished before"), Why: l.T("The app's request has been answered already."), Do: l.T("Go back to the app. If it asks you to sign in, begin there again.")}
 	case e.Code == oauth.CodeInvalidRequestURI:
-		return errorView{What: "This request can't be used any more", Why: "It has expired, or it was used before. " + nothing, Do: "Go back to the app and start again."}
+		return errorView{safe: true, What: l.T("This request can't be used any more"), Why: l.T("It has expired, or it was used before."), Do: l.T("Go back to the app and start again.")}
 	case e.Parameter == "user_code":
-		return errorView{What: "This code can't be used any more", Why: "It has expired, or it was answered already. " + nothing, Do: "Ask your device for a new code.", Back: "/device", BackText: "Enter a code"}
+		return errorView{safe: true, What: l.T("This code can't be used any more"), Why: l.T("It has expired, or it was answered already."), Do: l.T("Ask your device for a new code."), Back: "/device", BackText: l.T("Enter a code")}
 	case errors.Is(e, oauth.ErrEnded):
-		return errorView{What: "This page has expired", Why: "It was open for too long. " + nothing, Do: "Go back to the app and sign in again."}
+		return errorView{safe: true, What: l.T("This page has expired"), Why: l.T("It was open for too long."), Do: l.T("Go back to the app and sign in again.")}
 	case e.Parameter == "i":
-		return errorView{What: "This page can't be continued here", Why: "It was opened in another browser, or its address is incomplete. " + nothing, Do: "Go back to the app and start again. Cookies must be allowed for this site."}
-	case e.Parameter == "redirect_uri":
-		return errorView{What: "This app sent you to the wrong place", Why: app + " asked to send you to an address it hasn't registered. " + nothing, Do: tell}
-	case e.Parameter == "client_id":
-		return errorView{What: "This app can't sign you in", Why: "It isn't known here, or it has been switched off. " + nothing, Do: tell}
-	case strings.HasPrefix(e.Parameter, "post_logout") || e.Parameter == "id_token_hint":
-		return errorView{What: "You weren't signed out", Why: "The app that sent you here made a request that can't be followed.", Do: "Sign out on your account page instead.", Back: "/logout", BackText: "Sign out"}
+		return errorView{safe: true, What: l.T("This page can't be continued here"), Why: l.T("It was opened in another browser, or its address is incomplete."), Do: l.T("Go back to the app and start again. Cookies must be allowed for this site.")}
 	}
-	return errorView{What: "This request can't be answered", Why: "The app that sent you here made a request that isn't right. " + nothing, Do: tell}
+	return errorView{}
+}
+
+// explainRequest are errors of a request that an app made.
+func explainRequest(l *locale.Locale, e *oauth.Error) errorView {
+	tell := l.T("Go back and try again, or tell the app's makers.")
+	switch {
+	case e.Parameter == "redirect_uri" && e.App != "":
+		return errorView{safe: true, What: l.T("This app sent you to the wrong place"), Why: l.T("{0} asked to send you to an address it hasn't registered.", e.App), Do: tell}
+	case e.Parameter == "redirect_uri":
+		return errorView{safe: true, What: l.T("This app sent you to the wrong place"), Why: l.T("The app asked to send you to an address it hasn't registered."), Do: tell}
+	case e.Parameter == "client_id":
+		return errorView{safe: true, What: l.T("This app can't sign you in"), Why: l.T("It isn't known here, or it has been switched off."), Do: tell}
+	case strings.HasPrefix(e.Parameter, "post_logout") || e.Parameter == "id_token_hint":
+		return errorView{What: l.T("You weren't signed out"), Why: l.T("The app that sent you here made a request that can't be followed."), Do: l.T("Sign out on your account page instead."), Back: "/logout", BackText: l.T("Sign out")}
+	}
+	return errorView{safe: true, What: l.T("This request can't be answered"), Why: l.T("The app that sent you here made a request that isn't right."), Do: tell}
 }
 
 // invalidForm answers a POST whose body is no form of ours.
 func (w *Web) invalidForm(rw http.ResponseWriter, r *http.Request, e *oauth.Error) {
+	l := w.speak(r)
 	w.showError(rw, r, http.StatusBadRequest, errorView{
-		What: "This form can't be read", Why: "It arrived incomplete or changed on its way. Nothing was changed.", Do: "Go back, load the page again and send the form once more.",
-		Code: e.Code, Detail: e.Description,
+		What: l.T("This form can't be read"), Why: l.T("It arrived incomplete or changed on its way. Nothing was changed."), Do: l.T("Go back, load the page again and send the form once more."),
+		Code: e.Code, Detail: inDetail(l, e),
 	})
 }
 
 // forbidden answers a POST that came from another site, or whose form wasn't
 // made for this browser and session.
 func (w *Web) forbidden(rw http.ResponseWriter, r *http.Request) {
+	l := w.speak(r)
 	w.showError(rw, r, http.StatusForbidden, errorView{
-		What: "This form is out of date", Why: "It was opened before something changed, in another browser, or on another site. Nothing was changed.",
-		Do: "Open the page again and send the form once more. Cookies must be allowed for this site.", Code: "forbidden",
-		Back: reopen(r), BackText: "Open the page again",
+		What: l.T("This form is out of date"), Why: l.T("It was opened before something changed, in another browser, or on another site. Nothing was changed."),
+		Do: l.T("Open the page again and send the form once more. Cookies must be allowed for this site."), Code: "forbidden",
+		Back: reopen(r), BackText: l.T("Open the page again"),
 	})
 }
 
@@ -130,7 +152,10 @@ func reopen(r *http.Request) string {
 	if !strings.HasPrefix(r.URL.Path, "/") || strings.HasPrefix(r.URL.Path, "//") || r.Pattern == "" || r.Pattern == "/" {
 		return "/account"
 	}
-	if strings.HasPrefix(r.URL.Path, "/developer/apps/") {
+	switch {
+	case r.URL.Path == "/language": // answers no GET
+		return "/account"
+	case strings.HasPrefix(r.URL.Path, "/developer/apps/"):
 		return "/developer"
 	}
 	return pathWith(r.URL.Path, "i", r.URL.Query().Get("i"))
@@ -138,9 +163,10 @@ func reopen(r *http.Request) string {
 
 // NotFound is the answer for what is no page, for use before the mux too.
 func (w *Web) NotFound(rw http.ResponseWriter, r *http.Request) {
+	l := w.speak(r)
 	w.showError(rw, r, http.StatusNotFound, errorView{
-		What: "There is no such page", Why: "The address may be mistyped, or what it showed is gone.", Do: "Start from your account.",
-		Code: "not_found", Back: "/account", BackText: "Your account",
+		What: l.T("There is no such page"), Why: l.T("The address may be mistyped, or what it showed is gone."), Do: l.T("Start from your account."),
+		Code: "not_found", Back: "/account", BackText: l.T("Your account"),
 	})
 }
 
@@ -158,9 +184,10 @@ func (w *Web) noSuchPage(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rw.Header().Set("Allow", strings.Join(allowed, ", "))
+	l := w.speak(r)
 	w.showError(rw, r, http.StatusMethodNotAllowed, errorView{
-		What: "This page doesn't take that", Why: "It was asked in a way it has no answer for.", Do: "Start from your account.",
-		Code: "method_not_allowed", Back: "/account", BackText: "Your account",
+		What: l.T("This page doesn't take that"), Why: l.T("It was asked in a way it has no answer for."), Do: l.T("Start from your account."),
+		Code: "method_not_allowed", Back: "/account", BackText: l.T("Your account"),
 	})
 }
 

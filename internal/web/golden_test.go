@@ -22,6 +22,8 @@ var volatile = []struct {
 	by   string
 }{
 	{regexp.MustCompile(`(name="form" value=")[^"]+`), "${1}TOKEN"},
+	{regexp.MustCompile(`(name="to" value=")[^"]+`), "${1}SEALED"},
+	{regexp.MustCompile(`<option value="[a-z]+" lang=.*</option></select>`), "LANGUAGES</select>"},
 	{regexp.MustCompile(`([?&](?:amp;)?(?:i|to)=)[^"&]+`), "${1}SEALED"},
 	{regexp.MustCompile(`(/static/[a-z]+)\.[0-9a-f]{12}`), "${1}.HASH"},
 	{regexp.MustCompile(`(id="client-secret"[^>]*>)[^<]+`), "${1}SECRET"},

@@ -22,6 +22,7 @@ type waiting struct {
 func (w *Web) interaction(rw http.ResponseWriter, r *http.Request) (waiting, bool) {
 	envelope := r.URL.Query().Get("i")
 	in, err := w.OAuth.OpenInteraction(r.Context(), envelope, w.browser(r))
+	heard(r, in)
 	if err != nil {
 		w.interactionError(rw, r, envelope, in, err)
 		return waiting{}, false
@@ -41,10 +42,11 @@ func (w *Web) interactionError(rw http.ResponseWriter, r *http.Request, envelope
 		w.fail(rw, r, err)
 		return
 	}
-	view := explain(e)
-	view.Code, view.Detail = e.Code, e.Description
+	l := w.speak(r)
+	view := explain(l, e)
+	view.Code, view.Detail = e.Code, inDetail(l, e)
 	if back, client := w.OAuth.BackToClient(r.Context(), in); back != "" {
-		view.Back, view.BackText = pathWith("/back", "i", envelope), "Back to "+client.Name
+		view.Back, view.BackText = pathWith("/back", "i", envelope), l.T("Back to {0}", client.Name)
 	}
 	w.showError(rw, r, statusOf(e), view)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/internal/login"
 	"github.com/valetkey/valetkey/internal/secret"
 	"github.com/valetkey/valetkey/oauth"
@@ -82,9 +83,10 @@ func (w *Web) renderLogin(rw http.ResponseWriter, r *http.Request, status int, e
 		v.Signup = carry(r, "/signup")
 	}
 	how := as{status: status}
-	title := "Sign in"
+	l := w.speak(r)
+	title := l.T("Sign in")
 	if e.app {
-		how.formAction, title = formClient(e.Request.RedirectURI), "Sign in to continue to "+e.Client.Name
+		how.formAction, title = formClient(e.Request.RedirectURI), l.T("Sign in to continue to {0}", e.Client.Name)
 	}
 	w.render(rw, r, how, "login", page{Title: title, D: v})
 }
@@ -106,23 +108,23 @@ func (w *Web) postLogin(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if utf8.RuneCountInString(form.Get("password")) > maxPassword {
-		w.renderLogin(rw, r, http.StatusBadRequest, e, oauth.Session{}, loginView{Username: cut(form.Get("username"), 256), Problem: wrongWords})
+		w.renderLogin(rw, r, http.StatusBadRequest, e, oauth.Session{}, loginView{Username: cut(form.Get("username"), 256), Problem: w.speak(r).T(wrongWords)})
 		return
 	}
-	proof, err := w.Login.Authenticate(r.Context(), login.Attempt{
+	evidence, err := w.Login.ByPassword(r.Context(), login.Attempt{
 		Username: form.Get("username"), Password: form.Get("password"),
-		Address: w.Address(r), Device: w.browser(r),
+		Address: w.Address(r), Device: w.device(r),
 	})
 	if err != nil {
 		w.loginRefused(rw, r, e, form.Get("username"), err)
 		return
 	}
-	w.signIn(rw, r, e, proof)
+	w.enter(rw, r, e, evidence)
 }
 
 // wrongWords are the same for every reason, so that they tell nobody which
 // names exist.
-const wrongWords = "The username or the password is wrong."
+var wrongWords = locale.Key("The username or the password is wrong.")
 
 // maxPassword is in characters; nothing longer can be a password of anybody's.
 const maxPassword = 128
@@ -130,19 +132,19 @@ const maxPassword = 128
 // loginRefused shows the form again and says why.
 func (w *Web) loginRefused(rw http.ResponseWriter, r *http.Request, e entry, username string, err error) {
 	v := loginView{Username: cut(username, 256)}
-	status := http.StatusUnauthorized
+	status, l := http.StatusUnauthorized, w.speak(r)
 	var slow *login.SlowDown
 	switch {
 	case errors.As(err, &slow):
 		status = http.StatusTooManyRequests
 		rw.Header().Set("Retry-After", seconds(slow.RetryAfter))
-		v.Problem = "There were too many tries. Try again in " + inWords(slow.RetryAfter) + "."
+		v.Problem = l.T("There were too many tries. Try again in {0}.", l.Wait(slow.RetryAfter))
 	case errors.Is(err, secret.ErrBusy):
 		status = http.StatusServiceUnavailable
 		rw.Header().Set("Retry-After", "5")
-		v.Problem = "Many people are signing in just now. Try again in a few seconds."
+		v.Problem = l.T("Many people are signing in just now. Try again in a few seconds.")
 	case errors.Is(err, login.ErrWrong):
-		v.Problem = wrongWords
+		v.Problem = l.T(wrongWords)
 	default:
 		w.fail(rw, r, err)
 		return

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -36,7 +37,7 @@ func (w *Web) entry(rw http.ResponseWriter, r *http.Request) (entry, bool) {
 // carry is a path that keeps leading where the request did.
 func carry(r *http.Request, path string, more ...string) string {
 	q := url.Values{}
-	for _, name := range []string{"i", "to"} {
+	for _, name := range []string{"i", "to", "again"} {
 		if v := r.URL.Query().Get(name); v != "" {
 			q.Set(name, v)
 		}
@@ -61,12 +62,18 @@ func (w *Web) signIn(rw http.ResponseWriter, r *http.Request, e entry, proof log
 	if current.ID != "" {
 		replaces = &current
 	}
-	rec, cookie, err := w.Login.SignIn(r.Context(), proof, replaces, cut(r.UserAgent(), 300), w.Address(r))
-	if err != nil {
+	in, err := w.Login.SignIn(r.Context(), proof, replaces, w.device(r), w.visitor(r))
+	switch {
+	case errors.Is(err, login.ErrWrong), errors.Is(err, login.ErrStale):
+		w.loginRefused(rw, r, e, "", login.ErrWrong)
+		return
+	case err != nil:
 		w.fail(rw, r, err)
 		return
 	}
-	w.setSession(rw, rec, cookie)
+	rec := in.Record
+	w.setSession(rw, rec, in.Cookie)
+	w.setDevice(rw, in.Browser)
 	if !e.app {
 		w.redirect(rw, r, e.to)
 		return

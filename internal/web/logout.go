@@ -53,7 +53,7 @@ func (w *Web) showLogout(rw http.ResponseWriter, r *http.Request) {
 	if asked.Redirect != "" {
 		how.formAction = formClient(asked.Redirect)
 	}
-	w.render(rw, r, how, "logout", page{Title: "Sign out?", D: v})
+	w.render(rw, r, how, "logout", page{Title: w.speak(r).T("Sign out?"), D: v})
 }
 
 // logoutRequest reads who is signed in and what is asked; it answers itself
@@ -183,7 +183,7 @@ func (w *Web) showSignedOut(rw http.ResponseWriter, r *http.Request, asked *oaut
 	if asked.Redirect != "" {
 		v.Continue = pathWith("/logout/continue", "to", w.forms.Seal([]byte(asked.Redirect), formBind(w.Browser(rw, r), "continue")))
 	}
-	w.render(rw, r, how, "logout", page{Title: "You are signed out", D: v})
+	w.render(rw, r, how, "logout", page{Title: w.speak(r).T("You are signed out"), D: v})
 }
 
 // frameOrigin is the origin of an app's page that may be framed, "" for what a

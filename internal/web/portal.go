@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/internal/login"
 	"github.com/valetkey/valetkey/oauth"
 )
@@ -38,6 +39,7 @@ type visit struct {
 	r    *http.Request
 	rec  login.Record
 	user login.User
+	l    *locale.Locale
 	form url.Values // of a POST whose token held
 }
 
@@ -69,7 +71,7 @@ func (w *Web) visit(rw http.ResponseWriter, r *http.Request) (*visit, bool) {
 		w.fail(rw, r, err)
 		return nil, false
 	}
-	return &visit{rw: rw, r: r, rec: rec, user: user}, true
+	return &visit{rw: rw, r: r, rec: rec, user: user, l: w.speak(r)}, true
 }
 
 // toLogin remembers, sealed, the page that a GET asked for.
@@ -121,17 +123,17 @@ func (w *Web) show(v *visit, how as, name string, p page) {
 
 // sentence makes a rule's words fit to stand on a page.
 func sentence(s string) string {
-	if s == "" {
+	if word, _, _ := strings.Cut(s, " "); s == "" || strings.Contains(word, "_") { // a parameter keeps its name
+		return closed(s)
+	}
+	first, n := utf8.DecodeRuneInString(s)
+	return closed(string(unicode.ToUpper(first)) + s[n:])
+}
+
+// closed ends a sentence.
+func closed(s string) string {
+	if s == "" || strings.HasSuffix(s, ".") || strings.HasSuffix(s, "?") {
 		return s
 	}
-	out := s
-	if word, _, _ := strings.Cut(s, " "); !strings.Contains(word, "_") { // a parameter keeps its name
-		first, n := utf8.DecodeRuneInString(s)
-		out = string(unicode.ToUpper(first)) + s[n:]
-	}
-	switch out[len(out)-1] {
-	case '.', '?':
-		return out
-	}
-	return out + "."
+	return s + "."
 }

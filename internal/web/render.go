@@ -10,9 +10,12 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/gzhttp"
+
+	"github.com/valetkey/valetkey/internal/locale"
 )
 
 //go:embed all:templates
@@ -27,6 +30,7 @@ type page struct {
 	Who     string // who is signed in, for the frame
 	Out     string // form token of the sign-out button
 	Now     time.Time
+	Choice  *languageForm
 	D       any
 }
 
@@ -38,24 +42,40 @@ type as struct {
 	secret     bool     // the page shows a secret: never compressed beside what a stranger may choose
 }
 
-// pages are the parsed templates by name.
+// pages are the parsed templates by name, in each language that was spoken.
 type pages struct {
 	dir    string
 	static *static
-	parsed map[string]*template.Template
+	mu     sync.Mutex
+	spoken map[*locale.Locale]map[string]*template.Template
 }
 
+// loadPages parses the English pages, so that a fault of theirs shows at once;
+// other languages follow when somebody speaks them.
 func loadPages(dir string, s *static) (*pages, error) {
-	p := &pages{dir: dir, static: s}
-	var err error
-	p.parsed, err = p.parse(subFS(templateFiles, "templates"))
+	p := &pages{dir: dir, static: s, spoken: map[*locale.Locale]map[string]*template.Template{}}
+	_, err := p.in(locale.Get("en"))
 	return p, err
+}
+
+// in is the templates with their words bound to a language.
+func (p *pages) in(l *locale.Locale) (map[string]*template.Template, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if parsed := p.spoken[l]; parsed != nil {
+		return parsed, nil
+	}
+	parsed, err := p.parse(subFS(templateFiles, "templates"), l)
+	if err == nil {
+		p.spoken[l] = parsed
+	}
+	return parsed, err
 }
 
 // parse makes one set for each page: its own file over the shared ones, whose
 // names begin with an underscore.
-func (p *pages) parse(files fs.FS) (map[string]*template.Template, error) {
-	shared, err := template.New("").Funcs(p.words()).ParseFS(files, "_*.html")
+func (p *pages) parse(files fs.FS, l *locale.Locale) (map[string]*template.Template, error) {
+	shared, err := template.New("").Funcs(newVoice(l).words()).Funcs(p.words()).ParseFS(files, "_*.html")
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
@@ -74,11 +94,11 @@ func (p *pages) parse(files fs.FS) (map[string]*template.Template, error) {
 	return parsed, nil
 }
 
-// words are the functions that templates may call.
+// words are the functions that templates may call in every language.
 func (p *pages) words() template.FuncMap {
 	return template.FuncMap{
-		"asset": p.static.path, "ago": ago, "exact": exact, "iso": iso, "day": day,
-		"letter": letter, "safeLink": safeLink, "hostname": hostname, "device": device,
+		"asset":  p.static.path,
+		"letter": letter, "safeLink": safeLink, "hostname": hostname,
 		"add":   func(a, b int) int { return a + b },
 		"field": newField,
 	}
@@ -99,13 +119,14 @@ func newField(kind any, id, label, value, problem, hint string) field {
 }
 
 // find returns a page's template, fresh from disk while someone edits it.
-func (p *pages) find(name string) (*template.Template, error) {
-	parsed := p.parsed
+func (p *pages) find(l *locale.Locale, name string) (*template.Template, error) {
+	parse := p.in
 	if p.dir != "" {
-		var err error
-		if parsed, err = p.parse(os.DirFS(p.dir)); err != nil {
-			return nil, err
-		}
+		parse = func(l *locale.Locale) (map[string]*template.Template, error) { return p.parse(os.DirFS(p.dir), l) }
+	}
+	parsed, err := parse(l)
+	if err != nil {
+		return nil, err
 	}
 	t := parsed[name]
 	if t == nil {
@@ -117,8 +138,9 @@ func (p *pages) find(name string) (*template.Template, error) {
 // render shows a page. It is written into a buffer first, so that a fault
 // never leaves half a page.
 func (w *Web) render(rw http.ResponseWriter, r *http.Request, how as, name string, p page) {
-	p.Brand, p.Host, p.Now = w.Name, w.host, w.Now()
-	t, err := w.pages.find(name)
+	l := w.speak(r)
+	p.Brand, p.Host, p.Now, p.Choice = w.Name, w.host, w.Now(), w.offerLanguages(rw, r, how)
+	t, err := w.pages.find(l, name)
 	var out bytes.Buffer
 	if err == nil {
 		err = t.Execute(&out, &p)
@@ -126,9 +148,10 @@ func (w *Web) render(rw http.ResponseWriter, r *http.Request, how as, name strin
 	if err != nil {
 		w.Log.ErrorContext(r.Context(), "page failed", "page", name, "request", requestID(rw), "error", err)
 		w.secureHeaders(rw, formSelf)
-		http.Error(rw, "The server met an error of its own. Try again.", http.StatusInternalServerError)
+		http.Error(rw, l.T("The server met an error of its own. Try again."), http.StatusInternalServerError)
 		return
 	}
+	rw.Header().Set("Content-Language", l.Tag)
 	w.send(rw, r, how, out.Bytes())
 }
 
@@ -142,7 +165,6 @@ func (w *Web) send(rw http.ResponseWriter, r *http.Request, how as, body []byte)
 	w.secureHeaders(rw, how.formAction, how.frames...)
 	h := rw.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", "en")
 	if how.secret {
 		h.Set(gzhttp.HeaderNoCompression, "1")
 	}

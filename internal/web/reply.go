@@ -9,7 +9,7 @@ import (
 )
 
 // pageOf is the page that asks a step; an embedder's own has the step's name.
-var pageOf = map[string]string{oauth.StepSelect: "select", oauth.StepLogin: "login", oauth.StepConsent: "consent"}
+var pageOf = map[string]string{oauth.StepSelect: "select", oauth.StepLogin: "login", oauth.StepFactor: "factor", oauth.StepConsent: "consent"}
 
 // Reply sends the browser where the rules say.
 func (w *Web) Reply(rw http.ResponseWriter, r *http.Request, reply oauth.Reply) {
@@ -41,7 +41,7 @@ func (w *Web) ask(rw http.ResponseWriter, r *http.Request, ask *oauth.Ask) {
 func (w *Web) respond(rw http.ResponseWriter, r *http.Request, resp *oauth.Response) {
 	if resp.Mode == "form_post" && strings.HasPrefix(resp.RedirectURI, "http") {
 		w.render(rw, r, as{formAction: formClient(resp.RedirectURI), secret: true}, "form_post", page{
-			Title: "Continue to " + resp.Client.Name, D: resp,
+			Title: w.speak(r).T("Continue to {0}", resp.Client.Name), D: resp,
 		})
 		return
 	}

@@ -277,7 +277,7 @@ func TestSecurityEndsAccess(t *testing.T) {
 	ok(t, h.Store.SetClientSecret(t.Context(), "sales", c.SecretHash, "", ""))
 	epoch := int64(1)
 	secretOf := func(a answer) string {
-		_, rest, _ := strings.Cut(a.text, `id="client-secret" data-copy="the client secret">`)
+		_, rest, _ := strings.Cut(a.text, `id="client-secret" data-copy="Copy the client secret">`)
 		secret, _, _ := strings.Cut(rest, "<")
 		return secret
 	}

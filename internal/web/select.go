@@ -34,7 +34,7 @@ func (w *Web) showSelect(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.render(rw, r, as{formAction: formClient(in.Request.RedirectURI)}, "select", page{
-		Title: "Choose an account for " + in.Client.Name,
+		Title: w.speak(r).T("Choose an account for {0}", in.Client.Name),
 		D: selectView{
 			App: viewRequest(in), Action: pathWith("/select", "i", in.Envelope), Who: who,
 			Form: w.formToken(rw, r, session, "select", in.Envelope),

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/internal/login"
 	"github.com/valetkey/valetkey/oauth"
 )
@@ -36,9 +37,10 @@ func (w *Web) renderSignup(rw http.ResponseWriter, r *http.Request, status int, 
 	v.App, v.Action, v.Login = viewRequest(e.waiting), carry(r, "/signup"), carry(r, "/login", "switch", "1")
 	v.Form = w.formToken(rw, r, oauth.Session{}, "signup", r.URL.Query().Get("i"))
 	how := as{status: status}
-	title := "Create an account"
+	l := w.speak(r)
+	title := l.T("Create an account")
 	if e.app {
-		how.formAction, title = formClient(e.Request.RedirectURI), "Create an account to continue to "+e.Client.Name
+		how.formAction, title = formClient(e.Request.RedirectURI), l.T("Create an account to continue to {0}", e.Client.Name)
 	}
 	w.render(rw, r, how, "signup", page{Title: title, D: v})
 }
@@ -61,9 +63,9 @@ func (w *Web) postSignup(rw http.ResponseWriter, r *http.Request) {
 		w.forbidden(rw, r)
 		return
 	}
-	_, proof, err := w.Login.SignUp(r.Context(), newUser(form), w.Address(r))
+	made, err := w.Login.SignUp(r.Context(), newUser(form), "", w.browser(r), w.speak(r).Tag, w.visitor(r))
 	if err != nil {
-		v, status, ok := signupRefused(rw, form, err)
+		v, status, ok := signupRefused(rw, w.speak(r), form, err)
 		if !ok {
 			w.fail(rw, r, err)
 			return
@@ -71,7 +73,7 @@ func (w *Web) postSignup(rw http.ResponseWriter, r *http.Request) {
 		w.renderSignup(rw, r, status, e, v)
 		return
 	}
-	w.signIn(rw, r, e, proof)
+	w.enter(rw, r, e, made.Evidence)
 }
 
 func newUser(form url.Values) login.NewUser {
@@ -80,7 +82,7 @@ func newUser(form url.Values) login.NewUser {
 
 // signupRefused says at each field what would be right; false for an error
 // that no field can mend.
-func signupRefused(rw http.ResponseWriter, form url.Values, err error) (signupView, int, bool) {
+func signupRefused(rw http.ResponseWriter, l *locale.Locale, form url.Values, err error) (signupView, int, bool) {
 	v := signupView{
 		Username: cut(form.Get("username"), 256), Email: cut(form.Get("email"), 256), Name: cut(form.Get("name"), 256),
 		Errors: map[string]string{},
@@ -90,13 +92,13 @@ func signupRefused(rw http.ResponseWriter, form url.Values, err error) (signupVi
 	var slow *login.SlowDown
 	switch {
 	case errors.As(err, &invalid):
-		v.Errors[invalid.Field] = sentence(invalid.Why)
+		v.Errors[invalid.Field] = l.T(invalid.Why, invalid.Args...)
 	case errors.Is(err, login.ErrTaken):
-		v.Errors["username"] = "That username is taken."
+		v.Errors["username"] = l.T("That username is taken.")
 	case errors.As(err, &slow):
 		status = http.StatusTooManyRequests
 		rw.Header().Set("Retry-After", seconds(slow.RetryAfter))
-		v.Problem = "There were too many tries. Try again in " + inWords(slow.RetryAfter) + "."
+		v.Problem = l.T("There were too many tries. Try again in {0}.", l.Wait(slow.RetryAfter))
 	default:
 		return v, 0, false
 	}
@@ -112,7 +114,7 @@ func (w *Web) showSetup(rw http.ResponseWriter, r *http.Request) {
 func (w *Web) renderSetup(rw http.ResponseWriter, r *http.Request, status int, token string, v signupView) {
 	v.Setup, v.Action = true, pathWith("/setup", "token", token)
 	v.Form = w.formToken(rw, r, oauth.Session{}, "setup", token)
-	w.render(rw, r, as{status: status}, "signup", page{Title: "Set up " + w.Name, D: v})
+	w.render(rw, r, as{status: status}, "signup", page{Title: w.speak(r).T("Set up {0}", w.Name), D: v})
 }
 
 func (w *Web) postSetup(rw http.ResponseWriter, r *http.Request) {
@@ -126,16 +128,17 @@ func (w *Web) postSetup(rw http.ResponseWriter, r *http.Request) {
 		w.forbidden(rw, r)
 		return
 	}
-	proof, err := w.Login.Setup(r.Context(), token, newUser(form), w.Address(r))
-	switch v, status, fixable := signupRefused(rw, form, err); {
+	evidence, err := w.Login.Setup(r.Context(), token, newUser(form), w.Address(r))
+	l := w.speak(r)
+	switch v, status, fixable := signupRefused(rw, l, form, err); {
 	case err == nil:
-		w.signIn(rw, r, entry{to: "/account"}, proof)
+		w.enter(rw, r, entry{to: "/account"}, evidence)
 	case fixable:
 		w.renderSetup(rw, r, status, token, v)
 	case errors.Is(err, oauth.ErrNotFound), errors.Is(err, oauth.ErrEnded), errors.Is(err, oauth.ErrReplayed), errors.Is(err, oauth.ErrConflict):
 		w.showError(rw, r, http.StatusNotFound, errorView{
-			What: "This link no longer works", Why: "It has been used, or the server was started again since.", Do: "Restart the server and use the link that it prints, or sign in.",
-			Code: "not_found", Back: "/login", BackText: "Sign in",
+			What: l.T("This link no longer works"), Why: l.T("It has been used, or the server was started again since."), Do: l.T("Restart the server and use the link that it prints, or sign in."),
+			Code: "not_found", Back: "/login", BackText: l.T("Sign in"),
 		})
 	default:
 		w.fail(rw, r, err)

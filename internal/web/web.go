@@ -19,8 +19,10 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/valetkey/valetkey/internal/login"
+	"github.com/valetkey/valetkey/internal/mail"
 	"github.com/valetkey/valetkey/internal/seal"
 	"github.com/valetkey/valetkey/internal/store"
+	"github.com/valetkey/valetkey/internal/upstream"
 	"github.com/valetkey/valetkey/oauth"
 )
 
@@ -30,6 +32,8 @@ type Config struct {
 	Store   *store.Store
 	Login   *login.Service
 	Keyring *seal.Keyring
+	Others  *upstream.Registry // nil: nobody comes from another provider
+	Mailbox *mail.Mailbox      // nil: letters are sent, or there are none
 
 	Issuer      string                     // no trailing slash
 	Name        string                     // the operator's name above each page; "Valet Key"
@@ -121,6 +125,7 @@ func (w *Web) siteMap() []route {
 		{"GET /logout", w.showLogout},
 		{"POST /logout", w.postLogout},
 		{"GET /logout/continue", w.afterLogout},
+		{"POST /language", w.postLanguage},
 		{"GET /static/{file}", w.serveStatic},
 		{"GET /favicon.ico", w.serveFavicon},
 		{"GET /logos/{id}", w.serveLogo},
@@ -134,7 +139,7 @@ func (w *Web) Routes(mux *http.ServeMux) {
 		panic(err)
 	}
 	for _, r := range w.siteMap() {
-		mux.Handle(r.pattern, zip(w.guardUnlessLogout(r)))
+		mux.Handle(r.pattern, zip(listening(w.guardUnlessLogout(r))))
 	}
 	w.routes = mux
 	mux.Handle("/", zip(http.HandlerFunc(w.noSuchPage)))

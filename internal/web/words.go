@@ -1,55 +1,14 @@
 package web
 
 import (
-	"fmt"
 	"net/url"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/oauth"
 )
-
-// ago says a time as people say it.
-func ago(now, t time.Time) string {
-	d := now.Sub(t)
-	switch {
-	case t.IsZero():
-		return "never"
-	case d < time.Minute:
-		return "just now"
-	case d < time.Hour:
-		return plural(int(d/time.Minute), "minute")
-	case d < 24*time.Hour:
-		return plural(int(d/time.Hour), "hour")
-	case d < 14*24*time.Hour:
-		return plural(int(d/(24*time.Hour)), "day")
-	}
-	return "on " + day(t)
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what + " ago"
-	}
-	return fmt.Sprintf("%d %ss ago", n, what)
-}
-
-// inWords is a wait, rounded up.
-func inWords(d time.Duration) string {
-	switch {
-	case d <= time.Minute:
-		return fmt.Sprintf("%d seconds", max(1, int((d+time.Second-1)/time.Second)))
-	case d <= time.Hour:
-		return fmt.Sprintf("%d minutes", int((d+time.Minute-1)/time.Minute))
-	}
-	return fmt.Sprintf("%d hours", int((d+time.Hour-1)/time.Hour))
-}
-
-func exact(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") }
-func iso(t time.Time) string   { return t.UTC().Format(time.RFC3339) }
-func day(t time.Time) string   { return t.UTC().Format("2 January 2006") }
 
 // letter stands for an app without a logo.
 func letter(name string) string {
@@ -73,7 +32,7 @@ func hostname(link string) string {
 }
 
 // device says in plain words what a user agent is: "Firefox on Windows".
-func device(agent string) string {
+func device(l *locale.Locale, agent string) string {
 	browser := firstIn(agent, [][2]string{
 		{"Edg", "Edge"},
 		{"OPR/", "Opera"},
@@ -96,11 +55,11 @@ func device(agent string) string {
 	})
 	switch {
 	case browser != "" && system != "":
-		return browser + " on " + system
+		return l.T("{0} on {1}", browser, system)
 	case browser+system != "":
 		return browser + system
 	}
-	return "Unknown device"
+	return l.T("Unknown device")
 }
 
 func firstIn(text string, names [][2]string) string {
