@@ -92,6 +92,16 @@ func (s *Server) Deny(ctx context.Context, in *Interaction, standing Standing) (
 	return s.respondError(ctx, client, in, newError(CodeAccessDenied, "the user did not allow it"))
 }
 
+// Unmet ends an interaction because its user reaches no acr that it wants: OpenID
+// Connect Core Error Code unmet_authentication_requirements, §1.
+func (s *Server) Unmet(ctx context.Context, in *Interaction) (Reply, error) {
+	client, err := s.interactionClient(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return s.refuse(ctx, client, in, newError(CodeUnmetAuthentication, "the user has no second factor and didn't set one up"))
+}
+
 func markOf(s Session) LoginMark { return LoginMark{SessionID: s.ID, Count: s.Logins} }
 
 // trustedTarget decides where a response may go. Until it has succeeded an

@@ -233,6 +233,7 @@ func ruleMaxAge(_ context.Context, _ *Server, c *Client, req Request, into *Auth
 // ruleHints: OpenID Connect Core §3.1.2.1. Hints are cut, never refused.
 func ruleHints(_ context.Context, _ *Server, c *Client, req Request, into *AuthorizationRequest) *Error {
 	into.LoginHint = cut(req.Get("login_hint"), 256)
+	into.ProviderHint = cut(req.Get("idp_hint"), 64)
 	if into.ACRValues = firstWords(req.Get("acr_values"), 10); len(into.ACRValues) == 0 {
 		into.ACRValues = c.DefaultACRValues // OpenID Connect Registration §2
 	}

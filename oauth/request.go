@@ -95,6 +95,7 @@ type AuthorizationRequest struct {
 	MaxAge       *int           `json:"x,omitempty"` // seconds
 	LoginHint    string         `json:"l,omitempty"`
 	HintSubject  string         `json:"i,omitempty"` // sub of id_token_hint
+	ProviderHint string         `json:"d,omitempty"` // idp_hint: the connector to sign in with
 	UILocales    []string       `json:"o,omitempty"`
 	ACRValues    []string       `json:"a,omitempty"`
 	Claims       *ClaimsRequest `json:"k,omitempty"`

@@ -336,7 +336,7 @@ clients:
 		}},
 		{ID: "bank", line: 4, Metadata: oauth.Metadata{
 			Name: "Bank", AuthMethod: oauth.AuthPrivateJWT, JWKS: json.RawMessage(`{"keys":[{"crv":"P-256","kty":"EC","x":"a","y":"b"}]}`), DefaultMaxAge: &age,
-			Profile: oauth.ProfileFAPI2, Exchange: &oauth.ExchangePolicy{Clients: []string{"web"}, Resources: []string{"https://api.example"}, Impersonation: true},
+			Profile: oauth.ProfileFAPI2, Reserved: oauth.Reserved{Exchange: &oauth.ExchangePolicy{Clients: []string{"web"}, Resources: []string{"https://api.example"}, Impersonation: true}},
 		}},
 	}
 	if diff := cmp.Diff(want, s.seed.Clients, cmp.AllowUnexported(seedClient{})); diff != "" {

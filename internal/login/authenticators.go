@@ -83,20 +83,3 @@ func (s *Service) Offered(factor int, ways []string) []Authenticator {
 func (s *Service) Offers(name string, factor int, ways []string) bool {
 	return slices.ContainsFunc(s.Offered(factor, ways), func(a Authenticator) bool { return a.Name == name })
 }
-
-// ByOwn asks an embedder's own authenticator.
-func (s *Service) ByOwn(ctx context.Context, name string, form url.Values) (Evidence, error) {
-	i := slices.IndexFunc(s.Chain, func(a Authenticator) bool { return a.Name == name && a.Factor == 1 && a.Verify != nil })
-	if i < 0 {
-		return Evidence{}, ErrWrong
-	}
-	subject, amr, err := s.Chain[i].Verify(ctx, form)
-	if err != nil {
-		return Evidence{}, err
-	}
-	user, err := s.Store.User(ctx, subject)
-	if err != nil {
-		return Evidence{}, unknownIsWrong(err)
-	}
-	return Evidence{user: user, way: name, amr: amr, at: s.Now()}, nil
-}

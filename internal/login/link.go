@@ -26,13 +26,13 @@ const (
 // about is what a link is about. It is sealed in the row: a copy of the database
 // tells nobody who asked for what.
 type about struct {
-	Subject string  `json:"s,omitempty"`
-	Epoch   int64   `json:"e,omitempty"` // a link dies with what it was made under
-	Email   string  `json:"m,omitempty"`
-	To      string  `json:"t,omitempty"` // path of ours to go on to
-	Browser []byte  `json:"b,omitempty"` // hash of the browser that began
-	Factors bool    `json:"f,omitempty"` // second factors are taken away too
-	New     *signUp `json:"n,omitempty"`
+	Subject string   `json:"s,omitempty"`
+	Epoch   int64    `json:"e,omitempty"` // a link dies with what it was made under
+	Email   string   `json:"m,omitempty"`
+	To      string   `json:"t,omitempty"` // path of ours to go on to
+	Browser []byte   `json:"b,omitempty"` // hash of the browser that began
+	Factors bool     `json:"f,omitempty"` // second factors are taken away too
+	New     *signUp  `json:"n,omitempty"`
 	Groups  []string `json:"g,omitempty"`
 }
 

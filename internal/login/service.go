@@ -30,12 +30,12 @@ type Service struct {
 	Brand  string
 	Chain  []Authenticator
 	Policy Policy
-	Post   *mail.Post         // nil, or without a sender: no letters
-	Leaked Leaked             // nil: only the list that is built in
+	Post   *mail.Post // nil, or without a sender: no letters
+	Leaked Leaked     // nil: only the list that is built in
 	// Connectors are those that still let people in, for what is left when a way
 	// in is taken away; nil: none.
 	Connectors func() []string
-	Device func(locale, agent string) string // a browser in words, for letters; nil: none
+	Device     func(locale, agent string) string // a browser in words, for letters; nil: none
 
 	box  boxes
 	keys *webauthn.WebAuthn

@@ -154,6 +154,9 @@ func (t *Throttle) mail(account, address string) error {
 	return nil
 }
 
+// Park counts what a browser from an address has kept here while it is away.
+func (t *Throttle) Park(address string) error { return t.mail("\x00parked", address) }
+
 func (t *Throttle) refused(slots []slot, now time.Time) error {
 	for _, s := range slots {
 		if tl := t.tallies[s.key]; tl != nil && now.Before(tl.until) && now.Sub(tl.last) < s.forgets() {

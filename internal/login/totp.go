@@ -22,10 +22,10 @@ import (
 const (
 	totpPeriod = 30 // seconds, RFC 6238 §4.1
 	totpDigits = 6
-	totpKey    = 20  // bytes, RFC 4226 §4 R6
-	totpWindow = 1   // steps to each side, RFC 6238 §5.2
-	maxFactors = 10  // of a kind that a person may have
-	maxLabel   = 60  // characters of a factor's name
+	totpKey    = 20 // bytes, RFC 4226 §4 R6
+	totpWindow = 1  // steps to each side, RFC 6238 §5.2
+	maxFactors = 10 // of a kind that a person may have
+	maxLabel   = 60 // characters of a factor's name
 )
 
 // totpCode: RFC 4226 §5.3 over RFC 6238 §4.2.

@@ -11,7 +11,7 @@ import (
 const sampleName = "connector-test-8d1f6a"
 
 // test goes through every server, and asks the first that answers.
-func (d *directory) test(ctx context.Context) (steps []Check) {
+func (d *ldapDirectory) test(ctx context.Context) (steps []Check) {
 	ctx, cancel := context.WithTimeout(ctx, d.whole)
 	defer cancel()
 	for _, s := range d.servers {
@@ -36,7 +36,7 @@ func (d *directory) test(ctx context.Context) (steps []Check) {
 	return append(steps, d.testSearch(c)...)
 }
 
-func (d *directory) testSearch(c *conn) (steps []Check) {
+func (d *ldapDirectory) testSearch(c *conn) (steps []Check) {
 	if d.c.BindDN != "" {
 		_, err := c.bind(dn(d.c.BindDN), d.c.BindPassword.reveal())
 		if err != nil {

@@ -19,8 +19,8 @@ const (
 	maxSearches = 32 // sign-ins by one directory at once; who comes later waits
 )
 
-// directory signs people in by their password in an LDAP directory.
-type directory struct {
+// ldapDirectory signs people in by their password in an LDAP directory.
+type ldapDirectory struct {
 	c       Config
 	guard   guard
 	log     *slog.Logger
@@ -33,10 +33,10 @@ type directory struct {
 	whole, step time.Duration
 }
 
-func newDirectory(c Config, g guard, env Environment) *directory {
-	d := &directory{
+func newDirectory(c Config, g guard, env Environment) *ldapDirectory {
+	d := &ldapDirectory{
 		c: c, guard: g, log: env.Log, mapping: newMapping(c), now: env.Now,
-		slots: make(chan struct{}, maxSearches), whole: wholeTime, step: stepTime,
+		slots: make(chan struct{}, maxSearches), whole: env.whole, step: env.step,
 	}
 	for _, address := range c.URL {
 		d.servers = append(d.servers, newServer(address, c, env))
@@ -45,7 +45,7 @@ func newDirectory(c Config, g guard, env Environment) *directory {
 }
 
 // connect tries the servers, the one that answered last first.
-func (d *directory) connect(ctx context.Context) (*conn, error) {
+func (d *ldapDirectory) connect(ctx context.Context) (*conn, error) {
 	var all []error
 	first := int(d.last.Load())
 	for i := range d.servers {
@@ -67,7 +67,7 @@ type person struct {
 	policy policy
 }
 
-func (d *directory) password(ctx context.Context, username, password string) (id Identity, err error) {
+func (d *ldapDirectory) password(ctx context.Context, username, password string) (id Identity, err error) {
 	switch {
 	case username == "" || len(username) > maxUsername || !utf8.ValidString(username):
 		return id, wrong("no username, or none that a directory has")
@@ -96,7 +96,7 @@ func (d *directory) password(ctx context.Context, username, password string) (id
 
 // bySearch looks the person up as the service, and binds as the person on a
 // connection of its own, so that the first one keeps its rights.
-func (d *directory) bySearch(ctx context.Context, username, password string) (p person, err error) {
+func (d *ldapDirectory) bySearch(ctx context.Context, username, password string) (p person, err error) {
 	c, err := d.asService(ctx)
 	if err != nil {
 		return p, err
@@ -120,7 +120,7 @@ func (d *directory) bySearch(ctx context.Context, username, password string) (p 
 }
 
 // asService connects as bind_dn, or as nobody.
-func (d *directory) asService(ctx context.Context) (*conn, error) {
+func (d *ldapDirectory) asService(ctx context.Context) (*conn, error) {
 	c, err := d.connect(ctx)
 	if err != nil || d.c.BindDN == "" {
 		return c, err
@@ -134,7 +134,7 @@ func (d *directory) asService(ctx context.Context) (*conn, error) {
 
 // find gives the one entry of that name. None and several are the same to the
 // person who asks.
-func (d *directory) find(c *conn, username string) (*ldap.Entry, error) {
+func (d *ldapDirectory) find(c *conn, username string) (*ldap.Entry, error) {
 	f := template(d.c.UserFilter).filter(map[string]string{holeUser: username})
 	found, err := c.search(dn(d.c.Base), ldap.ScopeWholeSubtree, f, 2, d.attributes()...)
 	switch {
@@ -149,7 +149,7 @@ func (d *directory) find(c *conn, username string) (*ldap.Entry, error) {
 }
 
 // byName binds as the person at once, and reads with the person's own rights.
-func (d *directory) byName(ctx context.Context, username, password string) (p person, err error) {
+func (d *ldapDirectory) byName(ctx context.Context, username, password string) (p person, err error) {
 	c, err := d.connect(ctx)
 	if err != nil {
 		return p, err
@@ -175,7 +175,7 @@ func (d *directory) byName(ctx context.Context, username, password string) (p pe
 }
 
 // attributes are those that are asked for.
-func (d *directory) attributes() []string {
+func (d *ldapDirectory) attributes() []string {
 	names := []string{d.c.Subject, "memberOf", attributeControl, attributeExpiry, attributeLastSet}
 	for _, theirs := range d.c.Claims {
 		names = append(names, theirs)

@@ -53,7 +53,7 @@ func (c *conn) close() {
 }
 
 // open dials, and speaks no word in clear but StartTLS (RFC 4511 §4.14).
-func (d *directory) open(ctx context.Context, s server) (*conn, error) {
+func (d *ldapDirectory) open(ctx context.Context, s server) (*conn, error) {
 	quick, cancel := context.WithTimeout(ctx, d.step)
 	defer cancel()
 	raw, err := (&net.Dialer{Control: d.guard.control}).DialContext(quick, "tcp", s.host)

@@ -27,7 +27,7 @@ const (
 )
 
 // identity reads the entry, after the password was right.
-func (d *directory) identity(ctx context.Context, p person, username string) (id Identity, err error) {
+func (d *ldapDirectory) identity(ctx context.Context, p person, username string) (id Identity, err error) {
 	if control, ok := number(p.entry, attributeControl); ok && control&accountDisabled != 0 {
 		return id, wrong("the account is disabled")
 	}
@@ -49,7 +49,7 @@ func (d *directory) identity(ctx context.Context, p person, username string) (id
 
 // subject is what stays when somebody marries or moves: a name or a path in the
 // tree doesn't.
-func (d *directory) subject(e *ldap.Entry) (string, error) {
+func (d *ldapDirectory) subject(e *ldap.Entry) (string, error) {
 	raw := e.GetEqualFoldRawAttributeValue(d.c.Subject)
 	s := string(raw)
 	switch {
@@ -68,7 +68,7 @@ func guid(b []byte) string {
 }
 
 // profile gives an entry the form in which other providers answer.
-func (d *directory) profile(e *ldap.Entry) profile {
+func (d *ldapDirectory) profile(e *ldap.Entry) profile {
 	p := profile{}
 	for _, theirs := range d.c.Claims {
 		if text := value(e, theirs); utf8.ValidString(text) && text != "" {
@@ -83,7 +83,7 @@ func (d *directory) profile(e *ldap.Entry) profile {
 const warnBefore = 14 * 24 * time.Hour
 
 // notices tells of a password that ends soon.
-func (d *directory) notices(p person) ([]Notice, error) {
+func (d *ldapDirectory) notices(p person) ([]Notice, error) {
 	left := p.policy.expires
 	switch {
 	case p.policy.grace >= 0:
@@ -109,7 +109,7 @@ const never = time.Duration(-1)
 // activeDirectoryExpiry: the domain controller computes it for every policy
 // there is; where it doesn't, the domain's own policy is counted from the day
 // of the last change.
-func (d *directory) activeDirectoryExpiry(p person) (time.Duration, error) {
+func (d *ldapDirectory) activeDirectoryExpiry(p person) (time.Duration, error) {
 	control, _ := number(p.entry, attributeControl)
 	end, computed := number(p.entry, attributeExpiry)
 	if !computed && control&neverExpires == 0 {
@@ -138,7 +138,7 @@ func (d *directory) activeDirectoryExpiry(p person) (time.Duration, error) {
 }
 
 // maxAge reads the domain's policy: negative, or zero when there is none.
-func (d *directory) maxAge(p person) (int64, error) {
+func (d *ldapDirectory) maxAge(p person) (int64, error) {
 	parsed, err := ldap.ParseDN(p.entry.DN)
 	if err != nil {
 		return 0, nil //nolint:nilerr // no domain to be found in it

@@ -20,7 +20,7 @@ type group struct {
 // Active Directory that does it in one question is slow there and unknown
 // elsewhere.
 type walk struct {
-	d     *directory
+	d     *ldapDirectory
 	conn  *conn
 	base  dn
 	seen  map[string]bool // by normal name: groups may contain each other
@@ -30,7 +30,7 @@ type walk struct {
 
 // groups names a person's groups, level by level. Too many are cut; too slow is
 // an error, since what a person may do mustn't depend on the directory's mood.
-func (d *directory) groups(ctx context.Context, p person, username string) ([]string, error) {
+func (d *ldapDirectory) groups(ctx context.Context, p person, username string) ([]string, error) {
 	depth := maxDepth
 	if d.c.GroupDepth != nil {
 		depth = *d.c.GroupDepth

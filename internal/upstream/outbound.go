@@ -3,7 +3,6 @@ package upstream
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -29,18 +28,18 @@ type outbound struct {
 	timeout time.Duration
 }
 
-func newOutbound(g guard, roots *x509.CertPool, agent string) *outbound {
+func newOutbound(g guard, env Environment) *outbound {
 	dialer := &net.Dialer{Control: g.control}
-	return &outbound{timeout: wholeTime, http: http.Client{
+	return &outbound{timeout: env.whole, http: http.Client{
 		// A redirect is an answer like any other, and not 200: nothing that we
 		// send is repeated to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &transport{
-			guard: g, agent: agent, slots: make(chan struct{}, maxInFlight),
+			guard: g, agent: env.UserAgent, slots: make(chan struct{}, maxInFlight),
 			next: &http.Transport{
 				Proxy:                  nil, // not even from the environment: a proxy would dial unchecked
 				DialContext:            dialer.DialContext,
-				TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+				TLSClientConfig:        &tls.Config{RootCAs: env.Roots, MinVersion: tls.VersionTLS12},
 				DisableCompression:     true,
 				MaxResponseHeaderBytes: maxHeaders,
 				MaxIdleConnsPerHost:    8,

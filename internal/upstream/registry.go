@@ -47,6 +47,7 @@ func New(configs []Config, env Environment) (*Registry, error) {
 		env.Log = slog.New(slog.DiscardHandler)
 	}
 	env.UserAgent = cmp.Or(env.UserAgent, "valetkey")
+	env.whole, env.step = cmp.Or(env.whole, wholeTime), cmp.Or(env.step, stepTime)
 	r := &Registry{}
 	for i, c := range configs {
 		if err := admit(c, configs[:i], env); err != nil {
@@ -130,11 +131,14 @@ func readRoots(file string) (*x509.CertPool, error) {
 
 func newEngine(c Config, env Environment) engine {
 	g := guard{loopback: env.AllowLoopback, private: c.AllowPrivate}
-	out := newOutbound(g, env.Roots, env.UserAgent)
+	out := newOutbound(g, env)
 	switch presets[c.Kind].family {
 	case familyOIDC:
 		o := newOIDC(c, g, out, env.Now)
-		return engine{begin: o.begin, finish: o.finish, logoutURL: o.logoutURL, logout: o.logout, test: o.test, close: out.http.CloseIdleConnections}
+		return engine{
+			begin: o.begin, finish: o.finish, logoutURL: o.logoutURL, logout: o.logout, test: o.test,
+			close: out.http.CloseIdleConnections,
+		}
 	case familyOAuth2:
 		o := newOAuth2(c, out)
 		return engine{begin: o.begin, finish: o.finish, test: o.test, close: out.http.CloseIdleConnections}

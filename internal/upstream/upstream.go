@@ -80,4 +80,6 @@ type Environment struct {
 	UserAgent string
 	Now       func() time.Time
 	Log       *slog.Logger // nil: nowhere
+
+	whole, step time.Duration // wholeTime and stepTime when zero; tests are impatient
 }

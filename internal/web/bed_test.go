@@ -147,8 +147,15 @@ type visitor struct {
 }
 
 func (h *house) visitor() *visitor {
-	return &visitor{h: h, cookies: map[string]string{}, header: http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}}, host: "as.example"}
+	header := http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}}
+	if reads != "" {
+		header.Set("Accept-Language", reads)
+	}
+	return &visitor{h: h, cookies: map[string]string{}, header: header, host: "as.example"}
 }
+
+// reads is the language of every visitor, "" for none that they say.
+var reads string
 
 type answer struct {
 	*httptest.ResponseRecorder

@@ -99,7 +99,11 @@ func (w *Web) serveDeviceQR(rw http.ResponseWriter, r *http.Request) {
 		w.NotFound(rw, r)
 		return
 	}
-	picture, err := qr.Encode(w.Issuer+"/device?"+url.Values{"user_code": {hyphened(code)}}.Encode(), qr.M)
+	w.serveQR(rw, r, w.Issuer+"/device?"+url.Values{"user_code": {hyphened(code)}}.Encode())
+}
+
+func (w *Web) serveQR(rw http.ResponseWriter, r *http.Request, text string) {
+	picture, err := qr.Encode(text, qr.M)
 	if err != nil {
 		w.fail(rw, r, err)
 		return

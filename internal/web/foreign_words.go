@@ -209,7 +209,7 @@ var foreignWords = []string{
 	locale.Key("A certificate's name belongs to tls_client_auth."),
 	locale.Key("tls_client_auth_san_ip is no IP address."),
 	locale.Key("client_secret_jwt uses HS256."),
-	locale.Key("jwks has no signing key of RS256, PS256, ES256 or EdDSA."),
+	locale.Key("Jwks has no signing key of RS256, PS256, ES256 or EdDSA."),
 	locale.Key("request_uris has more than 50 entries."),
 }
 

@@ -23,6 +23,21 @@ type loginView struct {
 	Again    bool   // somebody is signed in and proves it once more
 	Problem  string
 	Signup   string // path, "" when it is off
+	Forgot   string // path, "" when there is no mail
+	Sections []section
+	Asked    login.Challenge // for a passkey
+	AskedTo  string          // where its answer goes
+}
+
+// section is one way in on the sign-in page.
+type section struct {
+	Kind    string // password, passkey or link
+	ID      string
+	Title   string // of a link
+	Path    string
+	Or      bool // another stands before it
+	Routes  bool // an address of some domain leads elsewhere, without a password
+	Webauth bool // the field of the name offers passkeys too
 }
 
 func (w *Web) showLogin(rw http.ResponseWriter, r *http.Request) {
@@ -38,6 +53,10 @@ func (w *Web) showLogin(rw http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("switch") == "" && !w.needsLogin(rw, r, e, session) {
 		return
 	}
+	if to := w.elsewhere(r, e, session); to != "" {
+		w.redirect(rw, r, to)
+		return
+	}
 	w.renderLogin(rw, r, http.StatusOK, e, session, loginView{Username: w.guessUsername(r, e, session)})
 }
 
@@ -45,7 +64,7 @@ func (w *Web) showLogin(rw http.ResponseWriter, r *http.Request) {
 // form is to be shown.
 func (w *Web) needsLogin(rw http.ResponseWriter, r *http.Request, e entry, session oauth.Session) bool {
 	switch {
-	case !e.app && session.ID != "":
+	case !e.app && session.ID != "" && r.URL.Query().Get("again") == "":
 		w.redirect(rw, r, e.to)
 		return false
 	case !e.app:
@@ -79,8 +98,15 @@ func (w *Web) renderLogin(rw http.ResponseWriter, r *http.Request, status int, e
 	if v.Username != "" {
 		v.Focus = "password"
 	}
-	if w.Signup {
+	if w.Signup && !w.Login.Policy.Invite {
 		v.Signup = carry(r, "/signup")
+	}
+	if w.Login.Post.Enabled() && w.Login.External == nil {
+		v.Forgot = carry(r, "/forgot")
+	}
+	if err := w.sections(r, e, &v); err != nil {
+		w.fail(rw, r, err)
+		return
 	}
 	how := as{status: status}
 	l := w.speak(r)
@@ -109,6 +135,14 @@ func (w *Web) postLogin(rw http.ResponseWriter, r *http.Request) {
 	}
 	if utf8.RuneCountInString(form.Get("password")) > maxPassword {
 		w.renderLogin(rw, r, http.StatusBadRequest, e, oauth.Session{}, loginView{Username: cut(form.Get("username"), 256), Problem: w.speak(r).T(wrongWords)})
+		return
+	}
+	if c := w.homeOf(e, form.Get("username")); c != nil {
+		w.redirect(rw, r, carry(r, "/login/with/"+c.Name, "login_hint", cut(form.Get("username"), 256)))
+		return
+	}
+	if !w.Login.Offers(login.WayPassword, 1, waysOf(e)) {
+		w.loginRefused(rw, r, e, form.Get("username"), login.ErrWrong)
 		return
 	}
 	evidence, err := w.Login.ByPassword(r.Context(), login.Attempt{
@@ -143,6 +177,8 @@ func (w *Web) loginRefused(rw http.ResponseWriter, r *http.Request, e entry, use
 		status = http.StatusServiceUnavailable
 		rw.Header().Set("Retry-After", "5")
 		v.Problem = l.T("Many people are signing in just now. Try again in a few seconds.")
+	case errors.Is(err, login.ErrStale):
+		v.Problem = l.T("That took too long. Sign in again.")
 	case errors.Is(err, login.ErrWrong):
 		v.Problem = l.T(wrongWords)
 	default:

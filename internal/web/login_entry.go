@@ -43,7 +43,9 @@ func carry(r *http.Request, path string, more ...string) string {
 		}
 	}
 	for i := 0; i+1 < len(more); i += 2 {
-		q.Set(more[i], more[i+1])
+		if more[i+1] != "" {
+			q.Set(more[i], more[i+1])
+		}
 	}
 	if len(q) == 0 {
 		return path
@@ -53,10 +55,23 @@ func carry(r *http.Request, path string, more ...string) string {
 
 // signIn starts the session that a proof allows and goes on.
 func (w *Web) signIn(rw http.ResponseWriter, r *http.Request, e entry, proof login.Proof) {
+	rec, ok := w.beginSession(rw, r, e, proof)
+	switch {
+	case !ok:
+	case !e.app:
+		w.redirect(rw, r, e.to)
+	default:
+		w.resume(rw, r, e.waiting, oauth.Standing{Session: rec.Session, Selected: true}, "")
+	}
+}
+
+// beginSession gives the browser the session of a proof. It answers the request
+// itself and returns false when there is none.
+func (w *Web) beginSession(rw http.ResponseWriter, r *http.Request, e entry, proof login.Proof) (login.Record, bool) {
 	current, err := w.record(r)
 	if err != nil {
 		w.fail(rw, r, err)
-		return
+		return login.Record{}, false
 	}
 	var replaces *login.Record
 	if current.ID != "" {
@@ -64,19 +79,14 @@ func (w *Web) signIn(rw http.ResponseWriter, r *http.Request, e entry, proof log
 	}
 	in, err := w.Login.SignIn(r.Context(), proof, replaces, w.device(r), w.visitor(r))
 	switch {
-	case errors.Is(err, login.ErrWrong), errors.Is(err, login.ErrStale):
-		w.loginRefused(rw, r, e, "", login.ErrWrong)
-		return
+	case errors.Is(err, login.ErrWrong), errors.Is(err, login.ErrStale), errors.Is(err, oauth.ErrEnded):
+		w.loginRefused(rw, r, e, "", login.ErrStale)
+		return login.Record{}, false
 	case err != nil:
 		w.fail(rw, r, err)
-		return
+		return login.Record{}, false
 	}
-	rec := in.Record
-	w.setSession(rw, rec, in.Cookie)
+	w.setSession(rw, in.Record, in.Cookie)
 	w.setDevice(rw, in.Browser)
-	if !e.app {
-		w.redirect(rw, r, e.to)
-		return
-	}
-	w.resume(rw, r, e.waiting, oauth.Standing{Session: rec.Session, Selected: true}, "")
+	return in.Record, true
 }

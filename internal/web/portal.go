@@ -84,6 +84,20 @@ func (w *Web) toLogin(rw http.ResponseWriter, r *http.Request) {
 	w.redirect(rw, r, pathWith("/login", "to", to))
 }
 
+// toLoginAgain has somebody who is signed in prove it once more, and come back to
+// the page that a GET asked for.
+func (w *Web) toLoginAgain(rw http.ResponseWriter, r *http.Request) {
+	at := "/account/security"
+	if r.Method == http.MethodGet {
+		at = r.URL.EscapedPath()
+		if r.URL.RawQuery != "" {
+			at += "?" + r.URL.RawQuery
+		}
+	}
+	to := w.forms.Seal([]byte(at), formBind(w.Browser(rw, r), "to"))
+	w.redirect(rw, r, "/login?"+url.Values{"to": {to}, "again": {"1"}}.Encode())
+}
+
 // posted is signedIn for a form: its token must name this session, the
 // purpose, and the thing in the path that the form was about.
 func (w *Web) posted(purpose string, act func(*visit), repeatable ...string) http.HandlerFunc {

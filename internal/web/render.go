@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -42,24 +41,24 @@ type as struct {
 	secret     bool     // the page shows a secret: never compressed beside what a stranger may choose
 }
 
-// pages are the parsed templates by name, in each language that was spoken.
+// pages are the parsed templates, in each language that was spoken.
 type pages struct {
 	dir    string
 	static *static
 	mu     sync.Mutex
-	spoken map[*locale.Locale]map[string]*template.Template
+	spoken map[*locale.Locale]*template.Template
 }
 
 // loadPages parses the English pages, so that a fault of theirs shows at once;
 // other languages follow when somebody speaks them.
 func loadPages(dir string, s *static) (*pages, error) {
-	p := &pages{dir: dir, static: s, spoken: map[*locale.Locale]map[string]*template.Template{}}
+	p := &pages{dir: dir, static: s, spoken: map[*locale.Locale]*template.Template{}}
 	_, err := p.in(locale.Get("en"))
 	return p, err
 }
 
 // in is the templates with their words bound to a language.
-func (p *pages) in(l *locale.Locale) (map[string]*template.Template, error) {
+func (p *pages) in(l *locale.Locale) (*template.Template, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if parsed := p.spoken[l]; parsed != nil {
@@ -72,24 +71,12 @@ func (p *pages) in(l *locale.Locale) (map[string]*template.Template, error) {
 	return parsed, err
 }
 
-// parse makes one set for each page: its own file over the shared ones, whose
-// names begin with an underscore.
-func (p *pages) parse(files fs.FS, l *locale.Locale) (map[string]*template.Template, error) {
-	shared, err := template.New("").Funcs(newVoice(l).words()).Funcs(p.words()).ParseFS(files, "_*.html")
+// parse makes one set of all pages and what they share, which stands in files
+// whose names begin with an underscore.
+func (p *pages) parse(files fs.FS, l *locale.Locale) (*template.Template, error) {
+	parsed, err := template.New("").Funcs(newVoice(l).words()).Funcs(p.words()).ParseFS(files, "*.html")
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
-	}
-	names, err := fs.Glob(files, "[a-z]*.html")
-	if err != nil {
-		return nil, fmt.Errorf("web: %w", err)
-	}
-	parsed := make(map[string]*template.Template, len(names))
-	for _, name := range names {
-		t, err := template.Must(shared.Clone()).ParseFS(files, name)
-		if err != nil {
-			return nil, fmt.Errorf("web: %w", err)
-		}
-		parsed[strings.TrimSuffix(name, ".html")] = t.Lookup(name)
 	}
 	return parsed, nil
 }
@@ -122,13 +109,13 @@ func newField(kind any, id, label, value, problem, hint string) field {
 func (p *pages) find(l *locale.Locale, name string) (*template.Template, error) {
 	parse := p.in
 	if p.dir != "" {
-		parse = func(l *locale.Locale) (map[string]*template.Template, error) { return p.parse(os.DirFS(p.dir), l) }
+		parse = func(l *locale.Locale) (*template.Template, error) { return p.parse(os.DirFS(p.dir), l) }
 	}
 	parsed, err := parse(l)
 	if err != nil {
 		return nil, err
 	}
-	t := parsed[name]
+	t := parsed.Lookup(name + ".html")
 	if t == nil {
 		return nil, fmt.Errorf("web: no template %q", name)
 	}

@@ -15,7 +15,7 @@ var pageOf = map[string]string{oauth.StepSelect: "select", oauth.StepLogin: "log
 func (w *Web) Reply(rw http.ResponseWriter, r *http.Request, reply oauth.Reply) {
 	switch reply := reply.(type) {
 	case *oauth.Ask:
-		w.ask(rw, r, reply)
+		w.askStep(rw, r, reply)
 	case *oauth.Response:
 		w.respond(rw, r, reply)
 	case *oauth.DeviceDone:
@@ -23,7 +23,7 @@ func (w *Web) Reply(rw http.ResponseWriter, r *http.Request, reply oauth.Reply) 
 	}
 }
 
-func (w *Web) ask(rw http.ResponseWriter, r *http.Request, ask *oauth.Ask) {
+func (w *Web) askStep(rw http.ResponseWriter, r *http.Request, ask *oauth.Ask) {
 	sealed, err := w.OAuth.SealInteraction(ask.Interaction, w.Browser(rw, r))
 	if err != nil {
 		w.fail(rw, r, err)

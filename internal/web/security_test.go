@@ -61,7 +61,7 @@ func TestGoldenSecurity(t *testing.T) {
 	h, v, c := workshop(t, withCertificates)
 	golden(t, "security_oauth21", v.get(securityPath))
 	a := v.secure("sales", "profile", "fapi2")
-	a.has(t, 422, "FAPI 2.0 takes a token signed with a private key", "Nothing was saved. One field needs another look.")
+	a.has(t, 422, "FAPI 2.0 takes a token signed with a private key", "One field needs another look.")
 	golden(t, "security_refused", a)
 	for _, row := range []struct{ name, pairs string }{
 		{"compatible", "profile=compatible&method=client_secret_post"},

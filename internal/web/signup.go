@@ -7,6 +7,7 @@ import (
 
 	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/internal/login"
+	"github.com/valetkey/valetkey/internal/mail"
 	"github.com/valetkey/valetkey/oauth"
 )
 
@@ -24,17 +25,44 @@ type signupView struct {
 }
 
 func (w *Web) showSignup(rw http.ResponseWriter, r *http.Request) {
-	if !w.Signup {
-		w.NotFound(rw, r)
+	email, ok := w.maySignUp(rw, r)
+	if !ok {
 		return
 	}
 	if e, ok := w.entry(rw, r); ok {
-		w.renderSignup(rw, r, http.StatusOK, e, signupView{})
+		w.renderSignup(rw, r, http.StatusOK, e, signupView{Email: email})
 	}
 }
 
+// maySignUp says whether an account may be made here: by anybody, or by an
+// invitation, whose address it answers.
+func (w *Web) maySignUp(rw http.ResponseWriter, r *http.Request) (email string, ok bool) {
+	token := r.URL.Query().Get("t")
+	if token == "" {
+		if !w.Signup || w.Login.Policy.Invite {
+			w.NotFound(rw, r)
+			return "", false
+		}
+		return "", true
+	}
+	email, err := w.Login.Invitation(r.Context(), token)
+	switch {
+	case errors.Is(err, login.ErrStale):
+		l := w.speak(r)
+		w.showError(rw, r, http.StatusGone, errorView{
+			What: l.T("This invitation no longer works"), Why: l.T("It was used, or its time is over."), Do: l.T("Ask whoever invited you for a new one."),
+			Code: "expired", Back: "/login", BackText: l.T("Sign in"),
+		})
+		return "", false
+	case err != nil:
+		w.fail(rw, r, err)
+		return "", false
+	}
+	return email, true
+}
+
 func (w *Web) renderSignup(rw http.ResponseWriter, r *http.Request, status int, e entry, v signupView) {
-	v.App, v.Action, v.Login = viewRequest(e.waiting), carry(r, "/signup"), carry(r, "/login", "switch", "1")
+	v.App, v.Action, v.Login = viewRequest(e.waiting), carry(r, "/signup", "t", r.URL.Query().Get("t")), carry(r, "/login", "switch", "1")
 	v.Form = w.formToken(rw, r, oauth.Session{}, "signup", r.URL.Query().Get("i"))
 	how := as{status: status}
 	l := w.speak(r)
@@ -46,8 +74,7 @@ func (w *Web) renderSignup(rw http.ResponseWriter, r *http.Request, status int, 
 }
 
 func (w *Web) postSignup(rw http.ResponseWriter, r *http.Request) {
-	if !w.Signup {
-		w.NotFound(rw, r)
+	if _, ok := w.maySignUp(rw, r); !ok {
 		return
 	}
 	form, bad := readForm(rw, r)
@@ -63,7 +90,7 @@ func (w *Web) postSignup(rw http.ResponseWriter, r *http.Request) {
 		w.forbidden(rw, r)
 		return
 	}
-	made, err := w.Login.SignUp(r.Context(), newUser(form), "", w.browser(r), w.speak(r).Tag, w.visitor(r))
+	made, err := w.Login.SignUp(r.Context(), newUser(form), r.URL.Query().Get("t"), w.browser(r), w.speak(r).Tag, w.visitor(r))
 	if err != nil {
 		v, status, ok := signupRefused(rw, w.speak(r), form, err)
 		if !ok {
@@ -71,6 +98,10 @@ func (w *Web) postSignup(rw http.ResponseWriter, r *http.Request) {
 			return
 		}
 		w.renderSignup(rw, r, status, e, v)
+		return
+	}
+	if made.Await != "" {
+		w.redirect(rw, r, carry(r, "/signup/confirm", "m", made.Await))
 		return
 	}
 	w.enter(rw, r, e, made.Evidence)
@@ -99,6 +130,10 @@ func signupRefused(rw http.ResponseWriter, l *locale.Locale, form url.Values, er
 		status = http.StatusTooManyRequests
 		rw.Header().Set("Retry-After", seconds(slow.RetryAfter))
 		v.Problem = l.T("There were too many tries. Try again in {0}.", l.Wait(slow.RetryAfter))
+	case errors.Is(err, mail.ErrOff):
+		status, v.Problem = http.StatusServiceUnavailable, l.T("This server can't send mail. Ask its operator.")
+	case errors.Is(err, login.ErrStale):
+		status, v.Problem = http.StatusGone, l.T("This invitation no longer works")
 	default:
 		return v, 0, false
 	}
@@ -140,6 +175,61 @@ func (w *Web) postSetup(rw http.ResponseWriter, r *http.Request) {
 			What: l.T("This link no longer works"), Why: l.T("It has been used, or the server was started again since."), Do: l.T("Restart the server and use the link that it prints, or sign in."),
 			Code: "not_found", Back: "/login", BackText: l.T("Sign in"),
 		})
+	default:
+		w.fail(rw, r, err)
+	}
+}
+
+// showSignupConfirm waits for the code of an account whose address is to be
+// proven first; its link opens a page with a button.
+func (w *Web) showSignupConfirm(rw http.ResponseWriter, r *http.Request) {
+	e, ok := w.entry(rw, r)
+	if !ok {
+		return
+	}
+	w.renderSignupConfirm(rw, r, http.StatusOK, e, "")
+}
+
+func (w *Web) renderSignupConfirm(rw http.ResponseWriter, r *http.Request, status int, e entry, problem string) {
+	l, q := w.speak(r), r.URL.Query()
+	v := askView{ID: "otp-form", Action: r.URL.RequestURI(), Form: w.askToken(rw, r, "signup-confirm"), Problem: problem}
+	if token := q.Get("t"); token != "" {
+		email, err := w.Login.OpenSignUp(r.Context(), token)
+		if err != nil {
+			w.deadLink(rw, r, "/signup")
+			return
+		}
+		v.Heading, v.Intro, v.Button = l.T("Confirm your address"), []string{l.T("Your account is made for {0}.", email)}, l.T("Create account")
+	} else {
+		if w.Login.Awaits(login.LinkSignUp, q.Get("m"), w.browser(r)) != nil {
+			w.redirect(rw, r, carry(r, "/signup"))
+			return
+		}
+		v.Heading, v.Field, v.Button = l.T("Check your mail"), "code", l.T("Create account")
+		v.Intro = []string{l.T("A letter with a code is on its way. Type the code here, or open the link in it.")}
+		v.Links = []linkView{{"again", carry(r, "/signup"), l.T("Start again")}}
+	}
+	w.ask(rw, r, status, e, v)
+}
+
+func (w *Web) postSignupConfirm(rw http.ResponseWriter, r *http.Request) {
+	e, form, ok := w.readAsk(rw, r, "signup-confirm")
+	if !ok {
+		return
+	}
+	q := r.URL.Query()
+	evidence, err := w.Login.ConfirmSignUp(r.Context(), q.Get("m"), form.Get("otp"), q.Get("t"), w.browser(r))
+	l := w.speak(r)
+	var invalid *login.Invalid
+	switch {
+	case err == nil:
+		w.enter(rw, r, e, evidence)
+	case errors.Is(err, login.ErrWrong):
+		w.renderSignupConfirm(rw, r, http.StatusUnauthorized, e, l.T("This code isn't right, or it has expired. After five tries you need a new one."))
+	case errors.As(err, &invalid):
+		w.renderSignup(rw, r, http.StatusConflict, e, signupView{Errors: map[string]string{invalid.Field: l.T(invalid.Why, invalid.Args...)}})
+	case errors.Is(err, login.ErrStale):
+		w.deadLink(rw, r, "/signup")
 	default:
 		w.fail(rw, r, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -129,7 +130,7 @@ func (w *Web) siteMap() []route {
 		{"GET /static/{file}", w.serveStatic},
 		{"GET /favicon.ico", w.serveFavicon},
 		{"GET /logos/{id}", w.serveLogo},
-	}, append(w.accountMap(), w.developerMap()...)...)
+	}, slices.Concat(w.accountMap(), w.developerMap(), w.peopleMap())...)
 }
 
 // Routes registers every page on mux, and the answer for what is no page.
