@@ -27,6 +27,8 @@ type NewUser struct {
 	Username, Email, Name, Password string
 	Admin                           bool
 	Claims                          map[string]any // standard claims of OpenID Connect Core §5.1
+	Groups                          []string
+	MustChange                      bool // the password is replaced at the first sign-in
 }
 
 // User is an account as an operator sees it.
@@ -52,7 +54,7 @@ func seen(u login.User) User {
 // CreateUser makes an account; oauth.ErrConflict when the username is taken.
 func (a *Admin) CreateUser(ctx context.Context, n NewUser) (User, error) {
 	u, err := a.s.login.Create(ctx, login.NewUser{
-		Username: n.Username, Email: n.Email, Name: n.Name, Password: n.Password, Admin: n.Admin, Claims: n.Claims,
+		Username: n.Username, Email: n.Email, Name: n.Name, Password: n.Password, Admin: n.Admin, Claims: n.Claims, Groups: n.Groups, MustChange: n.MustChange,
 	}, "")
 	return seen(u), err
 }

@@ -275,7 +275,7 @@ func TestAudienceOfAClient(t *testing.T) {
 	if err := harness.Populate(srv); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := srv.Admin().CreateClient(t.Context(), valetkey.NewClient{ID: "gw", Secret: harness.Secret, Metadata: oauth.Metadata{Name: "gw", Type: oauth.TypeService, GrantTypes: []string{oauth.GrantTokenExchange}, Exchange: &oauth.ExchangePolicy{Clients: []string{"*"}}}}); err != nil {
+	if _, err := srv.Admin().CreateClient(t.Context(), valetkey.NewClient{ID: "gw", Secret: harness.Secret, Metadata: oauth.Metadata{Name: "gw", Type: oauth.TypeService, GrantTypes: []string{oauth.GrantTokenExchange}, Reserved: oauth.Reserved{Exchange: &oauth.ExchangePolicy{Clients: []string{"*"}}}}}); err != nil {
 		t.Fatal(err)
 	}
 	a := grant(t, srv, "web", url.Values{"scope": {"orgs:read"}})

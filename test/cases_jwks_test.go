@@ -201,7 +201,7 @@ func TestTokenExchange(t *testing.T) {
 	gateway := func(id string, policy *oauth.ExchangePolicy) {
 		t.Helper()
 		if _, err := srv.Admin().CreateClient(t.Context(), valetkey.NewClient{ID: id, Secret: harness.Secret, Metadata: oauth.Metadata{
-			Name: id, Type: oauth.TypeService, GrantTypes: []string{oauth.GrantTokenExchange, oauth.GrantClientCredentials}, Exchange: policy,
+			Name: id, Type: oauth.TypeService, GrantTypes: []string{oauth.GrantTokenExchange, oauth.GrantClientCredentials}, Reserved: oauth.Reserved{Exchange: policy},
 		}}); err != nil {
 			t.Fatal(err)
 		}

@@ -21,10 +21,12 @@ type demoCmd struct {
 	APIListen string `name:"api-listen" help:"Address of the Organization API." default:"127.0.0.1:8082"`
 }
 
+var verified = map[string]any{"email_verified": true}
+
 // demoUsers are printed, so they protect nothing but a database in memory.
 var demoUsers = []valetkey.NewUser{
-	{Username: "ada", Name: "Ada Lovelace", Email: "ada@example.com", Password: "analytical engine"},
-	{Username: "grace", Name: "Grace Hopper", Email: "grace@example.com", Password: "nanosecond wire", Admin: true},
+	{Username: "ada", Name: "Ada Lovelace", Email: "ada@example.com", Password: "analytical engine", Claims: verified},
+	{Username: "grace", Name: "Grace Hopper", Email: "grace@example.com", Password: "nanosecond wire", Admin: true, Claims: verified},
 }
 
 // demoParts are the three programs on their listeners.
@@ -85,6 +87,7 @@ const demoWords = `Valet Key demo, ready after %s; nothing is kept on disk.
 Sign in, allow it, and see your organizations in Saleswave with every request
 that made it. Your account and the apps you let in: %[5]s/account
 To register an app of your own: %[5]s/developer
+Letters that it would send (codes, new passwords): %[5]s/mailbox
 
 Users:
 `
@@ -111,8 +114,9 @@ func (d *demoCmd) config(s *Settings, c console, issuer, apiURL string, clock *d
 	quiet := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	return valetkey.Config{
 		Issuer: issuer, Name: "O-stock", Signup: true, Now: clock.Now, Log: quiet, Templates: s.Templates,
-		ThrottleOff: s.Throttle == "off",
-		Resources:   []oauth.Resource{{URL: apiURL, Name: "O-stock Organization API", Client: demoAPI}},
+		ThrottleOff: s.Throttle == "off", Mailbox: true,
+		Authenticators: append(valetkey.DefaultAuthenticators(), valetkey.Authenticator{Name: "email", Factor: 1, Order: 25}),
+		Resources:      []oauth.Resource{{URL: apiURL, Name: "O-stock Organization API", Client: demoAPI}},
 		// Nothing here is anybody's, so programs may register themselves and have
 		// their documents on this machine.
 		Registration: oauth.RegistrationOpen, FetchAllowLoopback: true,

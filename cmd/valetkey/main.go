@@ -27,6 +27,7 @@ type commands struct {
 	User              userCmd              `cmd:"" help:"Create, list, show, disable, enable, delete users; set passwords."`
 	Client            clientCmd            `cmd:"" help:"Create, list, show, update, delete apps; replace secrets."`
 	RegistrationToken registrationTokenCmd `cmd:"" help:"Create, list, delete the tokens with which apps register themselves."`
+	Connector         connectorCmd         `cmd:"" help:"List other providers that people sign in with, and try them out."`
 	Scope             scopeCmd             `cmd:"" help:"Declare scopes in words people can read."`
 	Resource          resourceCmd          `cmd:"" help:"Declare the APIs that take tokens."`
 	Key               keyCmd               `cmd:"" help:"List and rotate signing keys."`

@@ -22,6 +22,10 @@ type seed struct {
 	Scopes    map[string]seedScope
 	Resources map[string]seedResource
 	Issuers   []seedIssuer
+
+	Chain      []valetkey.Authenticator
+	Connectors []valetkey.Connector
+	Groups     map[string]seedGroup
 }
 
 type seedUser struct {
@@ -31,6 +35,7 @@ type seedUser struct {
 	Name     string         `yaml:"name"`
 	Admin    bool           `yaml:"admin"`
 	Claims   map[string]any `yaml:"claims"`
+	Groups   []string       `yaml:"groups"`
 }
 
 type seedScope struct {
@@ -39,6 +44,8 @@ type seedScope struct {
 	Optional    bool   `yaml:"optional"`
 	Restricted  bool   `yaml:"restricted"`
 	Resource    string `yaml:"resource"`
+
+	Groups []string `yaml:"groups"`
 }
 
 type seedResource struct {
@@ -62,6 +69,12 @@ func (s *seed) section(key string) func(ast.Node) error {
 		return strict(&s.Resources)
 	case "trusted-issuers":
 		return s.readIssuers
+	case "authenticators":
+		return s.readAuthenticators
+	case "connectors":
+		return s.readConnectors
+	case "groups":
+		return strict(&s.Groups)
 	}
 	return nil
 }
@@ -70,7 +83,7 @@ func (s *seed) scopes() []oauth.Scope {
 	var out []oauth.Scope
 	for _, name := range slices.Sorted(maps.Keys(s.Scopes)) {
 		d := s.Scopes[name]
-		out = append(out, oauth.Scope{Name: name, Title: d.Title, Description: d.Description, Optional: d.Optional, Restricted: d.Restricted, Resource: d.Resource})
+		out = append(out, oauth.Scope{Name: name, Title: d.Title, Description: d.Description, Optional: d.Optional, Restricted: d.Restricted, Resource: d.Resource, Groups: d.Groups})
 	}
 	return out
 }
@@ -88,7 +101,7 @@ func (s *seed) resources() []oauth.Resource {
 func (s *seed) plant(ctx context.Context, srv *valetkey.Server) error {
 	admin := srv.Admin()
 	for _, u := range s.Users {
-		_, err := admin.CreateUser(ctx, valetkey.NewUser{Username: u.Username, Password: u.Password, Email: u.Email, Name: u.Name, Admin: u.Admin, Claims: u.Claims})
+		_, err := admin.CreateUser(ctx, valetkey.NewUser{Username: u.Username, Password: u.Password, Email: u.Email, Name: u.Name, Admin: u.Admin, Claims: u.Claims, Groups: u.Groups})
 		if err != nil && !errors.Is(err, oauth.ErrConflict) {
 			return fmt.Errorf("users: %s: %w", u.Username, err)
 		}

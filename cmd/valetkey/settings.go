@@ -44,6 +44,15 @@ type Settings struct {
 	FetchAllowLoopback  bool     `help:"Let the server fetch from this machine, by http too: for tests." env:"VALETKEY_FETCH_ALLOW_LOOPBACK"`
 	FetchCAFile         string   `name:"fetch-ca-file" help:"Certificates (PEM) to trust beside the system's when fetching." placeholder:"FILE" env:"VALETKEY_FETCH_CA_FILE"`
 
+	SMTP             string   `name:"smtp" help:"Mail server: smtp://USER@HOST:587 (STARTTLS) or smtps://USER@HOST:465." placeholder:"URL" env:"VALETKEY_SMTP"`
+	SMTPPasswordFile string   `name:"smtp-password-file" help:"File with the password for the mail server." placeholder:"FILE" env:"VALETKEY_SMTP_PASSWORD_FILE"`
+	SMTPFrom         string   `name:"smtp-from" help:"Address that letters come from." placeholder:"ADDRESS" env:"VALETKEY_SMTP_FROM"`
+	SMTPCAFile       string   `name:"smtp-ca-file" help:"Authorities (PEM) of the mail server, beside the system's." placeholder:"FILE" env:"VALETKEY_SMTP_CA_FILE"`
+	SignupDomains    []string `help:"Only for addresses of these domains, which must be proven." placeholder:"DOMAIN" env:"VALETKEY_SIGNUP_DOMAINS"`
+	SignupVerify     bool     `help:"Addresses must be proven before an account is made." env:"VALETKEY_SIGNUP_VERIFY"`
+	SignupInvite     bool     `help:"Only for who was invited (valetkey user invite)." env:"VALETKEY_SIGNUP_INVITE"`
+	LeakedPasswords  string   `help:"Service that is asked, by five characters of a hash, whether a new password was leaked: https://api.pwnedpasswords.com." placeholder:"URL" env:"VALETKEY_LEAKED_PASSWORDS"`
+
 	Throttle  string `help:"Slow sign-ins after wrong passwords: on or off (for tests)." default:"on" env:"VALETKEY_THROTTLE"`
 	LogLevel  string `help:"debug, info, warn or error." default:"info" env:"VALETKEY_LOG_LEVEL"`
 	LogFormat string `help:"text or json." default:"text" env:"VALETKEY_LOG_FORMAT"`
@@ -78,7 +87,13 @@ func (s *Settings) server(c console) (valetkey.Config, error) {
 	if err != nil {
 		return valetkey.Config{}, err
 	}
+	post, err := s.mail()
+	if err != nil {
+		return valetkey.Config{}, err
+	}
 	return valetkey.Config{
+		Mail: post, SignupDomains: s.SignupDomains, SignupVerify: s.SignupVerify, SignupInvite: s.SignupInvite, LeakedPasswords: s.LeakedPasswords,
+		Authenticators: s.seed.Chain, Connectors: s.seed.Connectors, Groups: s.seed.groups(),
 		Issuer: s.Issuer, Database: s.Database, MasterSecretFile: s.MasterSecretFile, Name: s.Brand, Signup: s.Signup,
 		TrustedProxies: proxies, ThrottleOff: s.Throttle == "off", Templates: s.Templates, Log: s.logger(c),
 		Scopes: s.seed.scopes(), Resources: s.seed.resources(),
@@ -88,6 +103,27 @@ func (s *Settings) server(c console) (valetkey.Config, error) {
 		MTLSURL: s.mtlsURL(), ClientCAs: clientCAs, CertificateHeader: s.MTLSHeader,
 		FetchAllowLoopback: s.FetchAllowLoopback, FetchRoots: fetchRoots,
 	}, nil
+}
+
+// mail is how letters leave; nil: they don't.
+func (s *Settings) mail() (*valetkey.Mail, error) {
+	if s.SMTP == "" {
+		return nil, nil //nolint:nilnil // there is no mail
+	}
+	roots, err := s.pool("smtp-ca-file", s.SMTPCAFile, systemAnd)
+	if err != nil {
+		return nil, err
+	}
+	post := &valetkey.Mail{URL: s.SMTP, From: s.SMTPFrom, Roots: roots}
+	if s.SMTPPasswordFile == "" {
+		return post, nil
+	}
+	content, err := os.ReadFile(s.SMTPPasswordFile)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("%s: smtp-password-file: %w", s.Config.origin("smtp-password-file"), err)}
+	}
+	post.Password = strings.TrimRight(string(content), "\r\n")
+	return post, nil
 }
 
 func (s *Settings) logger(c console) *slog.Logger {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/valetkey/valetkey"
+	"github.com/valetkey/valetkey/internal/mail"
 )
 
 // setting judges the value of one key.
@@ -42,6 +43,8 @@ func (s *Settings) check() error {
 		{"registration", s.Registration, oneOf("closed", "token", "open")},
 		{"registration-profile", s.RegistrationProfile, oneOf("compatible", "oauth21", "fapi2")},
 		{"client-id-documents", s.ClientIDDocuments, oneOf("on", "off")},
+		{"smtp", s.SMTP, optional(judgeSMTP)},
+		{"leaked-passwords", s.LeakedPasswords, optional(judgeWeb)},
 		{"client-id-hosts", strings.Join(s.ClientIDHosts, ","), optional(judgeHosts)},
 	} {
 		if err := one.ok(one.value); err != nil {
@@ -60,6 +63,10 @@ func (s *Settings) checkTogether() error {
 		return usageError{fmt.Errorf("%s: %s", s.Config.origin(keys...), why)}
 	}
 	switch {
+	case (s.SMTP == "") != (s.SMTPFrom == ""):
+		return refuse("smtp and smtp-from belong together; one is missing", "smtp", "smtp-from")
+	case (len(s.SignupDomains) > 0 || s.SignupVerify) && s.SMTP == "":
+		return refuse("signup-domains and signup-verify need smtp: addresses are proven by mail", "signup-domains", "signup-verify")
 	case (s.TLSCert == "") != (s.TLSKey == ""):
 		return refuse("tls-cert and tls-key belong together; one is missing", "tls-cert", "tls-key")
 	case s.MTLSListen != "" && s.TLSCert == "":
@@ -114,6 +121,11 @@ func judgeDatabase(v string) error {
 		return nil
 	}
 	return errors.New("write sqlite:PATH or postgres://USER@HOST/NAME")
+}
+
+func judgeSMTP(v string) error {
+	_, err := mail.ParseSMTPURL(v)
+	return err
 }
 
 func judgeListen(v string) error {

@@ -17,8 +17,12 @@ type userCmd struct {
 	Show        userShow        `cmd:"" help:"Show one account."`
 	Disable     userDisable     `cmd:"" help:"Switch an account off; its sessions and tokens end."`
 	Enable      userEnable      `cmd:"" help:"Switch an account on again."`
+	Import      userImport      `cmd:"" help:"Import accounts of another system, with their password hashes."`
 	Delete      userDelete      `cmd:"" help:"Delete an account; its sessions and tokens end."`
 	SetPassword userSetPassword `cmd:"" help:"Set a password; every session of the account ends."`
+	Groups      userGroups      `cmd:"" help:"Say which groups a person is in."`
+	Invite      userInvite      `cmd:"" help:"Make a link by which one person makes an account."`
+	Recover     userRecover     `cmd:"" help:"Make a one-time link back into an account."`
 }
 
 type userCreate struct {

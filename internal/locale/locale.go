@@ -153,14 +153,14 @@ func (l *Locale) value(name byte, number string, args []any) (string, bool) {
 	if n, ok := args[i].(int); ok {
 		return l.Number(n), true
 	}
-	return l.isolate(fmt.Sprint(args[i])), true
+	return l.Isolate(fmt.Sprint(args[i])), true
 }
 
-// isolate keeps a name or an address of the other direction from reordering
+// Isolate keeps a name or an address of the other direction from reordering
 // the sentence around it: Unicode Bidirectional Algorithm §2.4, FSI and PDI.
 // Text that is read from the left within such text has no need of it.
-func (l *Locale) isolate(s string) string {
-	if s == "" || l.Dir != "rtl" && !strings.ContainsFunc(s, turns) || strings.HasPrefix(s, "\u2068") {
+func (l *Locale) Isolate(s string) string {
+	if s == "" || l.Dir != "rtl" && !strings.ContainsFunc(s, turns) {
 		return s
 	}
 	return "\u2068" + s + "\u2069"

@@ -56,7 +56,7 @@ func (l *Locale) List(items []string) string {
 		case i > 0:
 			out.WriteString(l.manners.comma)
 		}
-		out.WriteString(l.isolate(item))
+		out.WriteString(l.Isolate(item))
 	}
 	return out.String()
 }

@@ -46,7 +46,7 @@ func (s *Service) MailCode(ctx context.Context, name, app, to, browser, locale s
 	if !s.Post.Enabled() || !s.Offers(WayEmail, 1, nil) {
 		return "", mail.ErrOff
 	}
-	defer evenOut(ctx, time.Now()) //nolint:forbidigo // how long the answer takes
+	defer s.evenOut(ctx, time.Now()) //nolint:forbidigo // how long the answer takes
 	user, err := s.reachable(ctx, name, from)
 	if err != nil {
 		return "", err

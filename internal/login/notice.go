@@ -97,10 +97,14 @@ func (s *Service) wake(letters []mail.Row) {
 
 // evenOut makes an answer take the same time whether or not there was an account
 // to write to: what is written for one takes a small part of it.
-func evenOut(ctx context.Context, begun time.Time) {
+func (s *Service) evenOut(ctx context.Context, begun time.Time) {
+	whole := s.Even
+	if whole == 0 {
+		whole = evenTime
+	}
 	select {
 	case <-ctx.Done():
-	case <-time.After(time.Until(begun.Add(evenTime))):
+	case <-time.After(time.Until(begun.Add(whole))):
 	}
 }
 

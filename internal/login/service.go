@@ -25,6 +25,7 @@ type Service struct {
 	Now      func() time.Time
 	External External
 	Lifetime time.Duration // of a session; zero: 30 days
+	Even     time.Duration // that answers take which must tell nothing by it; zero: 300 ms
 
 	Issuer string
 	Brand  string

@@ -85,7 +85,7 @@ func (s *Service) proves() bool { return s.Policy.Verify || len(s.Policy.Domains
 
 // awaitSignUp judges an account and sends the letter that lets it be.
 func (s *Service) awaitSignUp(ctx context.Context, n NewUser, browser, locale string, from Visitor) (SignedUp, error) {
-	defer evenOut(ctx, time.Now()) //nolint:forbidigo // how long the answer takes
+	defer s.evenOut(ctx, time.Now()) //nolint:forbidigo // how long the answer takes
 	switch {
 	case !s.Post.Enabled():
 		return SignedUp{}, mail.ErrOff

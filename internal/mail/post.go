@@ -54,7 +54,7 @@ type Config struct {
 	Brand  string
 	Issuer string // its host stands in every letter and in Message-ID
 	Now    func() time.Time
-	Log    *slog.Logger
+	Log    *slog.Logger // nil: nowhere
 }
 
 // Post queues letters and sends them. It is the Letterhead as well, so that
@@ -79,6 +79,9 @@ func New(c Config) (*Post, error) {
 	issuer, err := url.Parse(c.Issuer)
 	if err != nil || issuer.Hostname() == "" {
 		return nil, errors.New("mail: the issuer has no host")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Post{
 		Letterhead: Letterhead{Brand: c.Brand, Host: issuer.Host}, store: c.Store, box: c.Box, sender: c.Sender,

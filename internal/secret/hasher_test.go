@@ -64,7 +64,7 @@ func TestVerifyRefusesFormats(t *testing.T) {
 	tests := map[string]string{
 		"empty":             "",
 		"plain text":        "hunter2",
-		"argon2i":           "$argon2i$v=19$m=65536,t=2,p=1$" + salt + "$" + tag,
+		"argon2d":           "$argon2d$v=19$m=65536,t=2,p=1$" + salt + "$" + tag,
 		"no version":        "$argon2id$m=65536,t=2,p=1$" + salt + "$" + tag,
 		"version 16":        argon2id("v=16", "m=65536,t=2,p=1", salt, tag),
 		"257 MiB":           argon2id("v=19", "m=263168,t=2,p=1", salt, tag),

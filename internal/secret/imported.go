@@ -1,134 +1,163 @@
 package secret
 
 import (
-	"crypto/pbkdf2"
-	"crypto/sha256"
-	"crypto/sha512"
 	"errors"
 	"fmt"
-	"hash"
+	"regexp"
 	"strconv"
 	"strings"
-
-	"golang.org/x/crypto/bcrypt"
-	"golang.org/x/crypto/scrypt"
 )
 
 // Hashes that came with imported users. They are verified within the same
-// bounds and are Outdated: the next sign-in replaces them. We make none.
+// bounds and are Outdated: the next sign-in replaces them. We make none. No
+// error repeats a salt or a tag.
 const (
+	maxImported   = 1024 // characters
+	minSaltText   = 4    // bytes; of salts that others chose
 	maxBcryptCost = 15
 	maxIterations = 2_000_000
-	maxScryptLogN = 18 // with r=8 that is 256 MiB
+	maxScryptLogN = 18
+	maxScryptSize = 256 << 20 // bytes: 128·N·r, RFC 7914 §2
 )
 
-// parsePHC knows the formats by the name between the first two dollars.
-func parsePHC(phc string) (verifier, error) {
-	name, _, _ := strings.Cut(strings.TrimPrefix(phc, "$"), "$")
-	switch name {
-	case "argon2id":
-		return parseArgon(phc)
-	case "2a", "2b", "2y":
-		return parseBcrypt(phc)
-	case "pbkdf2-sha256", "pbkdf2-sha512":
-		return parsePBKDF2(name, phc)
-	case "scrypt":
-		return parseScrypt(phc)
-	}
-	return nil, errors.New("password hash: unknown format")
+// imported is a hash of somebody else's making.
+type imported interface {
+	verifier
+	name() string
+	// cheap tells whether it costs less than half of what ours does.
+	cheap() bool
 }
 
-type bcryptHash []byte
-
-func parseBcrypt(phc string) (verifier, error) {
-	cost, err := bcrypt.Cost([]byte(phc))
+// parsePHC knows the formats by what they begin with.
+func parsePHC(stored string) (verifier, error) {
+	if name, _ := head(stored); name == "$argon2id" {
+		return parseArgon(stored)
+	}
+	v, err := parseImported(stored)
 	if err != nil {
-		return nil, errors.New("password hash: not a bcrypt hash")
+		return nil, err
 	}
-	if cost > maxBcryptCost {
-		return nil, fmt.Errorf("password hash: bcrypt cost %d is out of bounds", cost)
+	if v.cheap() {
+		return padded{v}, nil
 	}
-	return bcryptHash(phc), nil
+	return v, nil
 }
 
-// verify cuts at 72 bytes, as those did that made the hash.
-func (b bcryptHash) verify(password string) bool {
-	given := []byte(password)
-	return bcrypt.CompareHashAndPassword(b, given[:min(len(given), 72)]) == nil
-}
-
-type pbkdf2Hash struct {
-	hash       func() hash.Hash
-	iterations int
-	salt, tag  []byte
-}
-
-// parsePBKDF2 reads passlib's "$pbkdf2-sha256$29000$salt$tag" and the PHC
-// form "$pbkdf2-sha256$i=29000,l=32$salt$tag".
-func parsePBKDF2(name, phc string) (verifier, error) {
-	bad := errors.New("password hash: not a PBKDF2 hash")
-	parts := strings.Split(phc, "$")
-	if len(parts) != 5 || parts[0] != "" {
-		return nil, bad
+// Kind names the format of a hash, for a report; the error is Known's.
+func Kind(stored string) (string, error) {
+	v, err := parsePHC(stored)
+	if err != nil {
+		return "", err
 	}
-	count, _, _ := strings.Cut(strings.TrimPrefix(parts[2], "i="), ",")
-	n, err := strconv.Atoi(count)
+	if p, ok := v.(padded); ok {
+		v = p.imported
+	}
+	if i, ok := v.(imported); ok {
+		return i.name(), nil
+	}
+	return "argon2id", nil
+}
+
+// head is a hash's name: what stands before its parameters.
+func head(stored string) (name, rest string) {
+	if strings.HasPrefix(stored, "{") {
+		scheme, rest, _ := strings.Cut(stored[1:], "}")
+		return "{" + strings.ToUpper(scheme) + "}", rest // RFC 2307 §5.3: in any case
+	}
+	if rest, ok := strings.CutPrefix(stored, "$"); ok {
+		name, rest, _ = strings.Cut(rest, "$")
+		return "$" + name, rest
+	}
+	if i := strings.IndexAny(stored, ":$"); i >= 0 {
+		return stored[:i+1], stored[i+1:]
+	}
+	return stored, ""
+}
+
+func parseImported(stored string) (imported, error) {
+	if len(stored) > maxImported {
+		return nil, errors.New("password hash: it is longer than any that is known")
+	}
+	name, rest := head(stored)
+	switch name {
+	case "$argon2i":
+		return parseArgonI(stored)
+	case "argon2$": // Django
+		return parseDjangoArgon("$" + rest)
+	case "$2a", "$2b", "$2y":
+		return parseBcrypt(stored)
+	case "bcrypt$", "bcrypt_sha256$": // Django
+		return parseDjangoBcrypt(name, rest)
+	case "$pbkdf2", "$pbkdf2-sha1", "$pbkdf2-sha256", "$pbkdf2-sha512":
+		return parsePBKDF2(name, rest)
+	case "pbkdf2_sha1$", "pbkdf2_sha256$": // Django
+		return parseDjangoPBKDF2(name, rest)
+	case "pbkdf2:": // Werkzeug
+		return parseWerkzeugPBKDF2(rest)
+	case "$scrypt":
+		return parseScrypt(rest)
+	case "scrypt$": // Django
+		return parseDjangoScrypt(rest)
+	case "scrypt:": // Werkzeug
+		return parseWerkzeugScrypt(rest)
+	case "$firebase-scrypt":
+		return parseFirebase(rest)
+	case "{SSHA}", "{SSHA256}", "{SSHA384}", "{SSHA512}":
+		return parseSalted(name, rest)
+	}
+	return nil, unknown(name, stored)
+}
+
+// onlyHex is what MD5, SHA-1 and SHA-2 look like by themselves.
+var onlyHex = regexp.MustCompile(`^([0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64}|[0-9a-fA-F]{128})$`)
+
+// unknown says what is wrong with a format that is not taken.
+func unknown(name, stored string) error {
+	switch name {
+	case "$argon2d":
+		return errors.New("password hash: argon2d can't be verified here; leave it out, so that its owner chooses a new password")
+	case "$2", "$2x":
+		return errors.New("password hash: bcrypt's broken variants $2$ and $2x$ are not taken; $2a$, $2b$ and $2y$ are")
+	case "{SHA}", "{MD5}", "{SMD5}", "{CRYPT}", "{CLEARTEXT}", "md5$", "sha1$", "unsalted_md5$", "unsalted_sha1$", "md5:", "sha1:", "sha256:", "sha256$", "sha512$", "$1", "$5", "$6", "$apr1":
+		return fmt.Errorf("password hash: %s is not taken; leave it out, so that its owner chooses a new password", strings.TrimRight(name, "$:"))
+	}
 	switch {
-	case err != nil || n < 1:
-		return nil, bad
-	case n > maxIterations:
-		return nil, fmt.Errorf("password hash: %d iterations are out of bounds", n)
+	case strings.HasPrefix(stored, "!"):
+		return errors.New("password hash: \"!\" is Django's mark of an account without a password; leave it out")
+	case onlyHex.MatchString(stored):
+		return errors.New("password hash: a hash without salt is not taken; leave it out, so that its owner chooses a new password")
 	}
-	salt, err1 := parseImported(parts[3])
-	tag, err2 := parseImported(parts[4])
-	if errors.Join(err1, err2) != nil {
-		return nil, bad
-	}
-	h := sha256.New
-	if name == "pbkdf2-sha512" {
-		h = sha512.New
-	}
-	return pbkdf2Hash{h, n, salt, tag}, nil
+	return errors.New("password hash: unknown format")
 }
 
-func (p pbkdf2Hash) verify(password string) bool {
-	tag, err := pbkdf2.Key(p.hash, password, p.salt, p.iterations, len(p.tag))
-	return err == nil && Equal(tag, p.tag)
+// padded is a hash that is quicker than ours. A wrong password then takes as
+// long as one for nobody's name, so that the time tells nobody who was
+// imported; after a right one the new hash is made.
+type padded struct{ imported }
+
+func (p padded) verify(password string) bool {
+	if p.imported.verify(password) {
+		return true
+	}
+	ours := argon{memory: ownMemory, time: ownTime, threads: ownThreads, salt: make([]byte, saltSize), tag: make([]byte, tagSize)}
+	_ = ours.derive(password)
+	return false
 }
 
-type scryptHash struct {
-	n, r, p   int
-	salt, tag []byte
+// number reads decimal digits, and nothing else that strconv would take.
+func number(s string, least, most int) (int, bool) {
+	n, err := strconv.ParseUint(s, 10, 31)
+	if err != nil || int(n) < least || int(n) > most {
+		return 0, false
+	}
+	return int(n), true
 }
 
-// parseScrypt reads passlib's "$scrypt$ln=16,r=8,p=1$salt$tag".
-func parseScrypt(phc string) (verifier, error) {
-	bad := errors.New("password hash: not a scrypt hash")
-	parts := strings.Split(phc, "$")
-	if len(parts) != 5 || parts[0] != "" {
-		return nil, bad
-	}
-	var ln, r, p int
-	if n, err := fmt.Sscanf(parts[2], "ln=%d,r=%d,p=%d", &ln, &r, &p); n != 3 || err != nil {
-		return nil, bad
-	}
-	if ln < 1 || ln > maxScryptLogN || r < 1 || r > 8 || p < 1 || p > maxThreads {
-		return nil, errors.New("password hash: scrypt cost is out of bounds")
-	}
-	salt, err1 := parseImported(parts[3])
-	tag, err2 := parseImported(parts[4])
-	if errors.Join(err1, err2) != nil {
-		return nil, bad
-	}
-	return scryptHash{1 << ln, r, p, salt, tag}, nil
-}
-
-func (s scryptHash) verify(password string) bool {
-	tag, err := scrypt.Key([]byte(password), s.salt, s.n, s.r, s.p, len(s.tag))
-	return err == nil && Equal(tag, s.tag)
-}
-
-// parseImported reads base64 as passlib writes it, with "." for "+".
-func parseImported(s string) ([]byte, error) {
+// importedBytes reads base64 as passlib writes it, with "." for "+", and with
+// or without padding.
+func importedBytes(s string) ([]byte, error) {
 	return parseBytes(strings.TrimRight(strings.ReplaceAll(s, ".", "+"), "="), minSalt, maxSalt)
 }
+
+// saltText is a salt that is used as it is written: Django's and Werkzeug's.
+func saltText(s string) ([]byte, bool) { return []byte(s), len(s) >= minSaltText && len(s) <= maxSalt }

@@ -67,8 +67,10 @@ func (o *oidcClient) test(ctx context.Context) (steps []Check) {
 	if logout == "" {
 		logout = "none: signing out here won't sign out there"
 	}
-	steps = append(steps, Check{Step: "endpoints", Tried: "the addresses in the metadata", OK: true,
-		Found: fmt.Sprintf("authorization %s, token %s, userinfo %s, logout %s", m.Authorization, m.Token, m.UserInfo, logout)})
+	steps = append(steps, Check{
+		Step: "endpoints", Tried: "the addresses in the metadata", OK: true,
+		Found: fmt.Sprintf("authorization %s, token %s, userinfo %s, logout %s", m.Authorization, m.Token, m.UserInfo, logout),
+	})
 	keys, _, err := o.fetchKeys(ctx)
 	steps = append(steps, step("keys", "GET "+m.JWKS, err, fmt.Sprintf("%d keys", len(keys.keys)), "the provider must publish a key for ES256, RS256, PS256 or EdDSA"))
 	return append(steps, o.tokens(m).test(ctx))

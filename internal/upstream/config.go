@@ -15,26 +15,26 @@ type Config struct {
 
 	// Issuer: an OpenID Connect issuer; else the name that, with the subject,
 	// names a person. {tenantid} stands for Microsoft's tenant.
-	Issuer       string   `yaml:"issuer"`
-	AllowPrivate bool     `yaml:"allow_private"` // may dial private addresses
-	CAFile       string   `yaml:"ca_file"`       // the only authorities that count, in PEM
-	ClientID     string   `yaml:"client_id" for:"oidc oauth2"`
-	ClientSecret Secret   `yaml:"client_secret" for:"oidc oauth2"`
-	SecretFile   string   `yaml:"client_secret_file" for:"oidc oauth2"`
-	TokenAuth    string   `yaml:"token_auth" for:"oidc oauth2"` // basic or post
-	PKCE         *bool    `yaml:"pkce" for:"oidc oauth2"`       // true when absent
-	Scopes       List     `yaml:"scopes" for:"oidc oauth2"`
-	Prompt       List     `yaml:"prompt" for:"oidc oauth2"` // sent unless the request has its own
-	LoginHint    *bool    `yaml:"login_hint" for:"oidc oauth2"`
-	UserInfo     *bool    `yaml:"userinfo" for:"oidc"` // ask always, never, or (absent) when something is missing
-	HostedDomain List     `yaml:"hosted_domain" for:"google"`
-	Tenant       string   `yaml:"tenant" for:"microsoft"`
-	Tenants      List     `yaml:"allowed_tenants" for:"microsoft"`
-	AuthorizeURL string   `yaml:"authorize_url" for:"oauth2"`
-	TokenURL     string   `yaml:"token_url" for:"oauth2"`
-	ProfileURL   string   `yaml:"profile_url" for:"oauth2"`
-	EmailsURL    string   `yaml:"emails_url" for:"github"`
-	Subject      string   `yaml:"subject" for:"oauth2 ldap"` // path or attribute
+	Issuer       string `yaml:"issuer"`
+	AllowPrivate bool   `yaml:"allow_private"` // may dial private addresses
+	CAFile       string `yaml:"ca_file"`       // the only authorities that count, in PEM
+	ClientID     string `yaml:"client_id" for:"oidc oauth2"`
+	ClientSecret Secret `yaml:"client_secret" for:"oidc oauth2"`
+	SecretFile   string `yaml:"client_secret_file" for:"oidc oauth2"`
+	TokenAuth    string `yaml:"token_auth" for:"oidc oauth2"` // basic or post
+	PKCE         *bool  `yaml:"pkce" for:"oidc oauth2"`       // true when absent
+	Scopes       List   `yaml:"scopes" for:"oidc oauth2"`
+	Prompt       List   `yaml:"prompt" for:"oidc oauth2"` // sent unless the request has its own
+	LoginHint    *bool  `yaml:"login_hint" for:"oidc oauth2"`
+	UserInfo     *bool  `yaml:"userinfo" for:"oidc"` // ask always, never, or (absent) when something is missing
+	HostedDomain List   `yaml:"hosted_domain" for:"google"`
+	Tenant       string `yaml:"tenant" for:"microsoft"`
+	Tenants      List   `yaml:"allowed_tenants" for:"microsoft"`
+	AuthorizeURL string `yaml:"authorize_url" for:"oauth2"`
+	TokenURL     string `yaml:"token_url" for:"oauth2"`
+	ProfileURL   string `yaml:"profile_url" for:"oauth2"`
+	EmailsURL    string `yaml:"emails_url" for:"github"`
+	Subject      string `yaml:"subject" for:"oauth2 ldap"` // path or attribute
 
 	// Claims: our standard claim to the provider's claim, path or attribute.
 	Claims         map[string]string `yaml:"claims"`

@@ -47,8 +47,11 @@ func (o *oidcClient) checkMetadata(m metadata) error {
 		name, address string
 		needed        bool
 	}{
-		{"authorization_endpoint", m.Authorization, true}, {"token_endpoint", m.Token, true}, {"jwks_uri", m.JWKS, true},
-		{"userinfo_endpoint", m.UserInfo, false}, {"end_session_endpoint", m.EndSession, false},
+		{"authorization_endpoint", m.Authorization, true},
+		{"token_endpoint", m.Token, true},
+		{"jwks_uri", m.JWKS, true},
+		{"userinfo_endpoint", m.UserInfo, false},
+		{"end_session_endpoint", m.EndSession, false},
 	} {
 		u, err := url.Parse(e.address)
 		switch {

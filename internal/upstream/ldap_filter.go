@@ -9,15 +9,11 @@ import (
 )
 
 // filter is a search filter (RFC 4515). A search takes nothing else, and only
-// equal and template.filter make one of a value: so no value gets in unescaped.
+// template.filter makes one of a value: so no value gets in unescaped.
 type filter struct{ text string }
 
 // everything matches each entry, for a search whose base is the entry.
 var everything = filter{"(objectClass=*)"}
-
-func equal(attribute, value string) filter {
-	return filter{"(" + attribute + "=" + ldap.EscapeFilter(value) + ")"}
-}
 
 // dn is a distinguished name (RFC 4514): from the server, the configuration, or
 // template.dn. Its escapes are others than a filter's, and one isn't good where

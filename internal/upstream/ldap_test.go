@@ -39,7 +39,7 @@ func TestLDAP(t *testing.T) {
 		"Active Directory":     {"active_directory", func(c *Config) { c.Groups = map[string]string{"staff": "employees", "level02": "deep"} }, Identity{Subject: "63696c61-2065-2020-2020-202020202020"}, "employees deep"},
 		"issuer of our choice": {"ldap", func(c *Config) { c.Issuer, c.TrustEmail, c.GroupDepth = "https://dir.example", &yes, new(int) }, Identity{Issuer: "https://dir.example", EmailVerified: true}, ""},
 		"as themselves": {"ldap", func(c *Config) {
-			c.BindDN, c.BindPassword, c.UserDN, c.GroupDepth = "", "", "cn={username}," + directory.People, new(int)
+			c.BindDN, c.BindPassword, c.UserDN, c.GroupDepth = "", "", "cn={username},"+directory.People, new(int)
 		}, Identity{}, ""},
 	} {
 		c := connect(t, with(ldapConfig(d, tt.kind), tt.change))
@@ -224,10 +224,8 @@ func TestGroups(t *testing.T) {
 		slices.Sort(id.Groups)
 		return id.Groups
 	}
-	all := []string{"cn=admins,ou=Groups,dc=corp,dc=example"}
-	for _, name := range strings.Fields("level01 level02 level03 level04 level05 level06 level07 level08 level09 level10 ring-a ring-b staff") {
-		all = append(all, name)
-	}
+	all := append([]string{"cn=admins,ou=Groups,dc=corp,dc=example"}, strings.Fields(
+		"level01 level02 level03 level04 level05 level06 level07 level08 level09 level10 ring-a ring-b staff")...)
 	for name, change := range map[string]func(*Config){
 		"by memberOf":       func(c *Config) { c.Kind = "active_directory" },
 		"by search":         func(c *Config) {},

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"net/url"
 )
 
@@ -42,6 +43,9 @@ func (o *oauth2Client) finish(ctx context.Context, req Request, cb Callback) (id
 	}
 	if err := cb.check(req); err != nil {
 		return id, err
+	}
+	if req.MaxAge != nil { // somebody has to prove themselves anew, and OAuth 2.0 has no word for that
+		return id, &Refused{Why: "This provider can't tell when you signed in there.", Cause: errors.New("max_age was asked for, and OAuth 2.0 has no auth_time")}
 	}
 	token, err := o.tokens().redeem(ctx, req, cb.Code)
 	if err != nil {

@@ -227,7 +227,9 @@ func TestResponseIssuer(t *testing.T) {
 func TestMaxAge(t *testing.T) {
 	p := upstreams.OIDC(t, upstreams.Options{})
 	c := connect(t, with(oidcConfig(p), func(c *Config) { c.TrustACR = true }))
-	ago := func(d time.Duration) map[string]any { return map[string]any{"auth_time": time.Now().Add(-d).Unix(), "acr": "2", "amr": []string{"pwd", "otp"}} }
+	ago := func(d time.Duration) map[string]any {
+		return map[string]any{"auth_time": time.Now().Add(-d).Unix(), "acr": "2", "amr": []string{"pwd", "otp"}}
+	}
 	asked := func(age int) func(*Request, *Callback) { return func(r *Request, _ *Callback) { r.MaxAge = &age } }
 	p.Misbehave(upstreams.Wrong{IDToken: ago(100 * time.Second)})
 	id, err := signIn(t, c, p, "alice", asked(60))

@@ -64,14 +64,14 @@ var presets = map[string]preset{
 	}},
 	// /user/emails marks the primary address and those that were confirmed. iss
 	// of its authorization responses (RFC 9207) is this issuer.
-	"github": {family: familyOAuth2, secret: true, ask: githubProfile, defaults: Config{
+	"github": {family: familyOAuth2, secret: true, ask: githubProfile, defaults: Config{ //nolint:gosec // addresses, no credentials
 		Title: "GitHub", Issuer: "https://github.com/login/oauth", AuthorizeURL: "https://github.com/login/oauth/authorize",
 		TokenURL: "https://github.com/login/oauth/access_token", ProfileURL: "https://api.github.com/user",
 		EmailsURL: "https://api.github.com/user/emails", Scopes: List{"read:user", "user:email"}, Subject: "id", TokenAuth: "post", TrustEmail: &yes,
 		Claims: map[string]string{"preferred_username": "login", "picture": "avatar_url", "profile": "html_url", "website": "blog"},
 	}},
 	// Says nothing of whether an address was confirmed.
-	"facebook": {family: familyOAuth2, secret: true, ask: facebookProfile, defaults: Config{
+	"facebook": {family: familyOAuth2, secret: true, ask: facebookProfile, defaults: Config{ //nolint:gosec // addresses, no credentials
 		Title: "Facebook", Issuer: "https://www.facebook.com", AuthorizeURL: "https://www.facebook.com/v23.0/dialog/oauth",
 		TokenURL: "https://graph.facebook.com/v23.0/oauth/access_token", ProfileURL: "https://graph.facebook.com/v23.0/me",
 		Scopes: List{"public_profile", "email"}, Subject: "id", TokenAuth: "post", TrustEmail: &no,
@@ -79,7 +79,7 @@ var presets = map[string]preset{
 	}},
 	// No address at all without a special permission. /2/users/me needs both
 	// scopes.
-	"x": {family: familyOAuth2, ask: xProfile, defaults: Config{
+	"x": {family: familyOAuth2, ask: xProfile, defaults: Config{ //nolint:gosec // addresses, no credentials
 		Title: "X", Issuer: "https://x.com", AuthorizeURL: "https://x.com/i/oauth2/authorize", TokenURL: "https://api.x.com/2/oauth2/token",
 		ProfileURL: "https://api.x.com/2/users/me", Scopes: List{"users.read", "tweet.read"}, Subject: "data.id", TokenAuth: "basic", TrustEmail: &no,
 		Claims: map[string]string{"preferred_username": "data.username", "name": "data.name", "picture": "data.profile_image_url"},
@@ -96,8 +96,8 @@ var presets = map[string]preset{
 	}},
 }
 
-func withTrust(c Config, trust bool) Config   { c.TrustEmail = &trust; return c }
-func titled(c Config, title string) Config    { c.Title = title; return c }
+func withTrust(c Config, trust bool) Config { c.TrustEmail = &trust; return c }
+func titled(c Config, title string) Config  { c.Title = title; return c }
 func directoryClaims(username string) map[string]string {
 	return map[string]string{
 		"preferred_username": username, "name": "displayName", "given_name": "givenName", "family_name": "sn", "email": "mail",

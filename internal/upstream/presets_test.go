@@ -160,6 +160,7 @@ func TestGitHub(t *testing.T) {
 	if id, err := signIn(t, c, p, "alice"); err != nil || id.Email != "" || id.EmailVerified {
 		t.Errorf("a published address: %+v, %v", id, err)
 	}
+	expect(t, "max_age", outcome(signIn(t, c, p, "alice", func(r *Request, _ *Callback) { r.MaxAge = new(int) })), "refused: This provider can't tell")
 	p.Misbehave(upstreams.Wrong{UserInfo: map[string]any{"id": upstreams.Absent}})
 	expect(t, "no id", outcome(signIn(t, c, p, "alice")), "refused: ", "no subject")
 	p.Misbehave(upstreams.Wrong{Iss: "https://github.com/login/oauth"})

@@ -58,7 +58,7 @@ type Request struct {
 
 	LoginHint string
 	Prompt    []string
-	MaxAge    *int // seconds; Finish holds auth_time against it
+	MaxAge    *int // seconds; Finish holds auth_time against it, and refuses where there is none
 	UILocales []string
 	ACRValues []string
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/valetkey/valetkey/internal/login"
@@ -79,6 +80,13 @@ func (w *Web) dropSession(rw http.ResponseWriter) {
 	c := w.cookie("session", "")
 	c.MaxAge = -1
 	c.Expires = time.Unix(1, 0)
+	http.SetCookie(rw, c)
+}
+
+// setLanguage remembers for a year which language somebody chose, and when.
+func (w *Web) setLanguage(rw http.ResponseWriter, tag string) {
+	c := w.cookie("lang", tag+"."+strconv.FormatInt(w.Now().Unix(), 10))
+	c.MaxAge = 365 * 24 * 60 * 60
 	http.SetCookie(rw, c)
 }
 

@@ -215,8 +215,10 @@ var foreignWords = []string{
 
 // foreign puts a rule's words into a language, as a sentence.
 func foreign(l *locale.Locale, words string) string {
-	said, _ := translated(l, words)
-	return said
+	if said, ok := translated(l, words); ok {
+		return said
+	}
+	return l.Isolate(sentence(words))
 }
 
 // inDetail is what a protocol error says to an app's makers. Unless there is a
@@ -225,7 +227,7 @@ func inDetail(l *locale.Locale, e *oauth.Error) string {
 	if said, ok := translated(l, e.Description); ok {
 		return said
 	}
-	return e.Description
+	return l.Isolate(e.Description)
 }
 
 // translated returns the words as a sentence, and whether it is of l's
@@ -293,10 +295,12 @@ func splitKey(key string) []string {
 }
 
 // scopeIn puts the words of a scope of OpenID Connect's into a language. Those
-// of an operator's own stay as they wrote them.
+// of an operator's own stay as they wrote them, in their own direction.
 func scopeIn(l *locale.Locale, s oauth.Scope) oauth.Scope {
 	if s.Builtin {
 		s.Title, s.Description = l.Try(s.Title), l.Try(s.Description)
+	} else {
+		s.Title, s.Description = l.Isolate(s.Title), l.Isolate(s.Description)
 	}
 	return s
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/internal/secret"
 )
 
@@ -23,6 +24,8 @@ var volatile = []struct {
 }{
 	{regexp.MustCompile(`(name="form" value=")[^"]+`), "${1}TOKEN"},
 	{regexp.MustCompile(`(name="to" value=")[^"]+`), "${1}SEALED"},
+	{regexp.MustCompile(`(name="asked" value=")[^"]+`), "${1}SEALED"},
+	{regexp.MustCompile(`(challenge&#34;:&#34;)[^&]+`), "${1}CHALLENGE"},
 	{regexp.MustCompile(`<option value="[a-z]+" lang=.*</option></select>`), "LANGUAGES</select>"},
 	{regexp.MustCompile(`([?&](?:amp;)?(?:i|to)=)[^"&]+`), "${1}SEALED"},
 	{regexp.MustCompile(`(/static/[a-z]+)\.[0-9a-f]{12}`), "${1}.HASH"},
@@ -139,4 +142,23 @@ func TestGoldenPortal(t *testing.T) {
 	golden(t, "developer_app", v.get("/developer/apps/sales"))
 	golden(t, "developer_replaced", v.submit(v.get("/developer/apps/sales"), "/developer/apps/sales/secret"))
 	golden(t, "developer_delete", v.get("/developer/apps/sales/delete"))
+}
+
+// Arabic is written from right to left, has six plural forms, and names stand
+// in it that are written the other way.
+func TestGoldenArabic(t *testing.T) {
+	t.Cleanup(locale.Use(os.DirFS("testdata/locales")))
+	h := newHouse(t)
+	h.user("ada")
+	c := h.client("sales", "")
+	v, other := h.visitor(), h.visitor()
+	v.header.Set("Accept-Language", "ar")
+	a := v.follow(v.get(authorizePath(c)))
+	golden(t, "login_ar", v.submit(a, "login-form", "username", "ada", "password", "wrong wrong"))
+	v.signIn("ada")
+	golden(t, "consent_ar", v.follow(v.get(authorizePath(c))))
+	h.advance(3 * time.Minute)
+	other.signIn("ada")
+	h.advance(2 * time.Minute)
+	golden(t, "account_sessions_ar", v.get("/account/sessions"))
 }

@@ -95,9 +95,7 @@ func (w *Web) postLanguage(rw http.ResponseWriter, r *http.Request) {
 		w.invalidForm(rw, r, badForm("lang is none of the languages that are spoken here"))
 		return
 	}
-	c := w.cookie("lang", tag+"."+strconv.FormatInt(w.Now().Unix(), 10))
-	c.MaxAge = 365 * 24 * 60 * 60
-	http.SetCookie(rw, c)
+	w.setLanguage(rw, tag)
 	w.redirect(rw, r, string(to))
 }
 

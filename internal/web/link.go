@@ -95,10 +95,6 @@ func (w *Web) postLink(rw http.ResponseWriter, r *http.Request) {
 		w.invalidForm(rw, r, bad)
 		return
 	}
-	e, offer, ok := w.offer(rw, r)
-	if !ok {
-		return
-	}
 	rec, err := w.record(r)
 	switch {
 	case err != nil:
@@ -106,6 +102,10 @@ func (w *Web) postLink(rw http.ResponseWriter, r *http.Request) {
 		return
 	case rec.ID == "" || w.checkForm(r, form.Get("form"), rec.Session, "link", r.URL.Query().Get("o")) != nil:
 		w.forbidden(rw, r)
+		return
+	}
+	e, offer, ok := w.offer(rw, r)
+	if !ok {
 		return
 	}
 	actor, err := w.Login.Fresh(r.Context(), rec, w.visitor(r))

@@ -72,11 +72,17 @@ func (w *Web) showEmail(rw http.ResponseWriter, r *http.Request) {
 
 func (w *Web) emailEntry(rw http.ResponseWriter, r *http.Request) (entry, bool) {
 	e, ok := w.entry(rw, r)
-	if ok && (!w.Login.Post.Enabled() || !w.Login.Offers(login.WayEmail, 1, waysOf(e))) {
-		w.NotFound(rw, r)
-		return e, false
+	return e, ok && w.mails(rw, r, e)
+}
+
+// mails says whether people sign in by mail here; else it answers that there is
+// no such page.
+func (w *Web) mails(rw http.ResponseWriter, r *http.Request, e entry) bool {
+	if w.Login.Post.Enabled() && w.Login.Offers(login.WayEmail, 1, waysOf(e)) {
+		return true
 	}
-	return e, ok
+	w.NotFound(rw, r)
+	return false
 }
 
 func (w *Web) renderEmail(rw http.ResponseWriter, r *http.Request, status int, e entry, name, problem string) {
@@ -89,11 +95,8 @@ func (w *Web) renderEmail(rw http.ResponseWriter, r *http.Request, status int, e
 }
 
 func (w *Web) postEmail(rw http.ResponseWriter, r *http.Request) {
-	if _, ok := w.emailEntry(rw, r); !ok {
-		return
-	}
 	e, form, ok := w.readAsk(rw, r, "email")
-	if !ok {
+	if !ok || !w.mails(rw, r, e) {
 		return
 	}
 	app, l := "", w.speak(r)
@@ -152,11 +155,8 @@ func (w *Web) renderEmailCode(rw http.ResponseWriter, r *http.Request, status in
 }
 
 func (w *Web) postEmailCode(rw http.ResponseWriter, r *http.Request) {
-	if _, ok := w.emailEntry(rw, r); !ok {
-		return
-	}
 	e, form, ok := w.readAsk(rw, r, "email-code")
-	if !ok {
+	if !ok || !w.mails(rw, r, e) {
 		return
 	}
 	evidence, err := w.Login.ByMailCode(r.Context(), r.URL.Query().Get("m"), form.Get("otp"), w.browser(r))

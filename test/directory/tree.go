@@ -48,7 +48,9 @@ const MaxPasswordAge = 42 * day
 
 func tree(now time.Time) string {
 	var b strings.Builder
-	unit := func(name string) { b.WriteString(entry{"objectClass": {"organizationalUnit"}, "ou": {name}}.ldif("ou=" + name + "," + Base)) }
+	unit := func(name string) {
+		b.WriteString(entry{"objectClass": {"organizationalUnit"}, "ou": {name}}.ldif("ou=" + name + "," + Base))
+	}
 	b.WriteString(entry{
 		"objectClass": {"dcObject", "organization", "domainDNS"}, "o": {"Corp"}, "dc": {"corp"},
 		"maxPwdAge": {strconv.FormatInt(int64(-MaxPasswordAge/100), 10)},

@@ -1,6 +1,7 @@
 package upstreams
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
@@ -135,7 +136,13 @@ func (p *Provider) Browse(authorizeURL, username string) (url.Values, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.Roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},
 	}
-	resp, err := client.PostForm(authorizeURL, url.Values{"person": {username}})
+	form := strings.NewReader(url.Values{"person": {username}}.Encode())
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, authorizeURL, form)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,251 @@
+package valetkey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/valetkey/valetkey/internal/imports"
+	"github.com/valetkey/valetkey/internal/login"
+	"github.com/valetkey/valetkey/internal/store"
+)
+
+// ImportOptions say how users are imported. Format is the least.
+type ImportOptions struct {
+	Format       string // jsonl, keycloak, auth0 or firebase
+	DryRun       bool   // write nothing, and report what would be
+	FailExisting bool   // who is here already is refused; else they are skipped
+	StopOnError  bool   // at the first user who is refused
+
+	// Connectors are ours for the providers of the source, by the name that the
+	// source has for each.
+	Connectors map[string]ImportConnector
+	// Firebase has the parameters that the hashes of a Firebase project share.
+	Firebase *FirebaseKey
+}
+
+// ImportConnector is one of ours, with the issuer under which it knows people.
+type ImportConnector = imports.Connector
+
+// FirebaseKey has what the hashes of a Firebase project share. It is kept
+// nowhere.
+type FirebaseKey = imports.FirebaseKey
+
+// ParseFirebaseKey reads the hash_config that Firebase's console shows.
+func ParseFirebaseKey(text string) (*FirebaseKey, error) { return imports.ParseFirebaseKey(text) }
+
+// KnownIssuer is the issuer of a well-known provider, by a name that Keycloak,
+// Auth0 or Firebase has for it; "" for any other.
+func KnownIssuer(alias string) string { return imports.KnownIssuer(alias) }
+
+// ErrImportStopped: ImportOptions.StopOnError, and somebody was refused.
+var ErrImportStopped = errors.New("stopped at the first user who was refused")
+
+// ImportUsers makes accounts of what another system exported, with their
+// password hashes, which are verified and made anew at the next sign-in. Each
+// user is written whole or not at all; a user who can't be taken is told of in
+// the report and stops nobody else. Who is here already stays as they are, so it
+// can be run again. With an error the report says what was done before.
+func (a *Admin) ImportUsers(ctx context.Context, from io.Reader, o ImportOptions) (ImportReport, error) {
+	i := &importing{a: a, o: o, report: newImportReport(o), seen: newSeen()}
+	if a.s.login.External != nil {
+		return i.report.done(), errors.New("people are in the embedder's own user base; none are imported beside it")
+	}
+	if err := i.checkConnectors(); err != nil {
+		return i.report.done(), err
+	}
+	err := i.all(ctx, from)
+	return i.report.done(), err
+}
+
+// importing is one run.
+type importing struct {
+	a      *Admin
+	o      ImportOptions
+	report *importTally
+	seen   seen
+	batch  []importRow
+}
+
+// importRow is somebody who waits to be written.
+type importRow struct {
+	store.Import
+
+	from imports.User
+}
+
+// importBatch people are written in one transaction: so many that the disk
+// isn't what it waits for, so few that a server beside it needn't wait long.
+const importBatch = 64
+
+func (i *importing) all(ctx context.Context, from io.Reader) error {
+	options := imports.Options{Connectors: i.o.Connectors, Firebase: i.o.Firebase}
+	for u, err := range imports.Read(from, imports.Format(i.o.Format), options) {
+		var bad *imports.RowError
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &bad):
+			err = i.refuse(bad)
+		case err != nil:
+			return errors.Join(i.flush(ctx), err)
+		default:
+			err = i.take(ctx, u)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return i.flush(ctx)
+}
+
+func (i *importing) refuse(bad *imports.RowError) error {
+	i.report.read()
+	i.report.refused(bad)
+	if i.o.StopOnError {
+		return ErrImportStopped
+	}
+	return nil
+}
+
+// take judges somebody and puts them among those to write.
+func (i *importing) take(ctx context.Context, u imports.User) error {
+	if u.Skip != "" {
+		i.report.read()
+		i.report.skipped(u, u.Skip)
+		return nil
+	}
+	user, bad := i.judge(ctx, u)
+	if bad == nil {
+		bad = i.seen.before(u, user)
+	}
+	if bad != nil {
+		bad.Line, bad.Record = u.Line, u.Record
+		return i.refuse(bad)
+	}
+	i.report.read()
+	i.batch = append(i.batch, importRow{Import: store.Import{User: user, Identities: identitiesOf(u)}, from: u})
+	if len(i.batch) == importBatch || i.o.StopOnError {
+		return i.flush(ctx)
+	}
+	return nil
+}
+
+// draft is a store that is only told of an account.
+type draft struct {
+	login.Store
+
+	user login.User
+}
+
+// CreateUser implements the one verb of login.Store that login.Service.Create
+// needs.
+func (d *draft) CreateUser(_ context.Context, u login.User, _ ...login.Change) error {
+	d.user = u
+	return nil
+}
+
+// judge makes an account of somebody by the rules for every other account.
+func (i *importing) judge(ctx context.Context, u imports.User) (login.User, *imports.RowError) {
+	claims := u.Claims
+	if u.EmailVerified {
+		claims = map[string]any{"email_verified": true}
+		maps.Copy(claims, u.Claims)
+	}
+	now, d := i.a.s.login.Now, &draft{}
+	_, err := (&login.Service{Store: d, Now: now}).Create(ctx, login.NewUser{
+		Username: u.Username, Email: u.Email, Name: u.Name, Hash: u.Hash, Admin: u.Admin, MustChange: u.MustChange,
+		Claims: claims, Groups: u.Groups,
+	}, "")
+	var invalid *login.Invalid
+	switch {
+	case errors.As(err, &invalid):
+		return d.user, &imports.RowError{Field: invalid.Field, Why: strings.TrimPrefix(invalid.Error(), invalid.Field+": ")}
+	case err != nil:
+		return d.user, &imports.RowError{Why: err.Error()}
+	case u.CreatedAt.After(now().Add(24 * time.Hour)):
+		return d.user, &imports.RowError{Field: "created_at", Why: "it lies in the future"}
+	}
+	d.user.Disabled, d.user.CreatedAt = u.Disabled, u.CreatedAt
+	return d.user, nil
+}
+
+func identitiesOf(u imports.User) []login.Identity {
+	out := make([]login.Identity, len(u.Identities))
+	for n, one := range u.Identities {
+		out[n] = login.Identity{Issuer: one.Issuer, Upstream: one.Subject, Connector: one.Connector, Label: one.Label}
+	}
+	return out
+}
+
+// flush writes those who wait, or asks how they stand.
+func (i *importing) flush(ctx context.Context) error {
+	if len(i.batch) == 0 {
+		return nil
+	}
+	people := make([]store.Import, len(i.batch))
+	for n, row := range i.batch {
+		people[n] = row.Import
+	}
+	ask := i.a.s.store.ImportUsers
+	if i.o.DryRun {
+		ask = i.a.s.store.Standings
+	}
+	standings, err := ask(ctx, people)
+	if err != nil {
+		first, last := i.batch[0].from.Line, i.batch[len(i.batch)-1].from.Line
+		return fmt.Errorf("lines %d to %d, of which nobody was written: %w", first, last, err)
+	}
+	batch := i.batch
+	i.batch = i.batch[:0]
+	for n, row := range batch {
+		if err := i.settle(row, standings[n]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle counts somebody by how they stood.
+func (i *importing) settle(row importRow, standing store.Standing) error {
+	words := map[store.Standing]imports.RowError{
+		store.StandsHere:     {Field: "username", Why: "they are here already"},
+		store.StandsName:     {Field: "username", Why: "another account signs in by this name"},
+		store.StandsEmail:    {Field: "email", Why: "another account signs in by this verified address"},
+		store.StandsIdentity: {Field: "identities", Why: "one is linked to another account"},
+	}
+	bad := words[standing]
+	switch {
+	case standing == store.StandsFree:
+		i.report.created(row.from)
+	case standing == store.StandsHere && !i.o.FailExisting:
+		i.report.skipped(row.from, bad.Why)
+	default:
+		bad.Line, bad.Record = row.from.Line, row.from.Record
+		i.report.refused(&bad)
+		if i.o.StopOnError {
+			return ErrImportStopped
+		}
+	}
+	return nil
+}
+
+// checkConnectors: where the configuration names connectors, those of an import
+// are among them.
+func (i *importing) checkConnectors() error {
+	known := i.a.s.connectors()
+	for alias, c := range i.o.Connectors {
+		switch {
+		case c.Name == "" || c.Issuer == "":
+			return fmt.Errorf("connector for %s: name and issuer are needed", alias)
+		case len(known) > 0 && !slices.Contains(known, c.Name):
+			return fmt.Errorf("connector for %s: no connector is named %q; there are %s", alias, c.Name, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package valetkey
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	"github.com/valetkey/valetkey/internal/imports"
+	"github.com/valetkey/valetkey/internal/login"
+)
+
+// ImportReport says what an import did, or with DryRun what it would do. It has
+// no value of any row: a column that was mistaken for another might be a hash.
+type ImportReport struct {
+	Format  string `json:"format"`
+	DryRun  bool   `json:"dry_run"`
+	Read    int    `json:"read"`
+	Created int    `json:"created"`
+	Skipped int    `json:"skipped"`
+	Refused int    `json:"refused"`
+
+	SkippedFor []ImportReason `json:"skipped_for"`
+	RefusedFor []ImportReason `json:"refused_for"`
+	// Hashes are the formats of those created; NoPassword is how many have none.
+	Hashes     map[string]int `json:"hashes"`
+	NoPassword int            `json:"no_password"`
+	// Left is what the file has of those created and isn't carried over.
+	Left map[string]int `json:"left"`
+}
+
+// ImportReason is why some rows were skipped or refused.
+type ImportReason struct {
+	Field    string          `json:"field,omitempty"`
+	Why      string          `json:"why"`
+	Count    int             `json:"count"`
+	Examples []ImportExample `json:"examples"` // the first
+}
+
+// ImportExample says where such a row stands.
+type ImportExample struct {
+	Line   int    `json:"line"`
+	Record int    `json:"record"`
+	Detail string `json:"detail,omitempty"`
+}
+
+const (
+	maxExamples = 5
+	maxReasons  = 100 // of each list; what is beyond goes together
+	others      = "others"
+)
+
+// importTally is a report while it is made.
+type importTally struct {
+	ImportReport
+
+	skip, refuse reasons
+}
+
+func newImportReport(o ImportOptions) *importTally {
+	return &importTally{
+		ImportReport: ImportReport{Format: o.Format, DryRun: o.DryRun, Hashes: map[string]int{}, Left: map[string]int{}},
+		skip:         reasons{}, refuse: reasons{},
+	}
+}
+
+func (t *importTally) read() { t.Read++ }
+
+func (t *importTally) created(u imports.User) {
+	t.Created++
+	if u.HashKind == "" {
+		t.NoPassword++
+	} else {
+		t.Hashes[u.HashKind]++
+	}
+	for _, name := range u.Left {
+		if _, known := t.Left[name]; !known && len(t.Left) >= maxReasons {
+			name = others
+		}
+		t.Left[name]++
+	}
+}
+
+func (t *importTally) skipped(u imports.User, why string) {
+	t.Skipped++
+	t.skip.add(&imports.RowError{Line: u.Line, Record: u.Record, Why: why})
+}
+
+func (t *importTally) refused(bad *imports.RowError) {
+	t.Refused++
+	t.refuse.add(bad)
+}
+
+func (t *importTally) done() ImportReport {
+	t.SkippedFor, t.RefusedFor = t.skip.sorted(), t.refuse.sorted()
+	return t.ImportReport
+}
+
+// reasons counts what is said in the same words.
+type reasons map[string]*ImportReason
+
+func (r reasons) add(bad *imports.RowError) {
+	key := bad.Field + "\x00" + bad.Why
+	if r[key] == nil && len(r) >= maxReasons {
+		key, bad = others, &imports.RowError{Line: bad.Line, Record: bad.Record, Why: others}
+	}
+	if r[key] == nil {
+		r[key] = &ImportReason{Field: bad.Field, Why: bad.Why}
+	}
+	r[key].Count++
+	if len(r[key].Examples) < maxExamples {
+		r[key].Examples = append(r[key].Examples, ImportExample{Line: bad.Line, Record: bad.Record, Detail: bad.Detail})
+	}
+}
+
+// sorted has the most frequent first.
+func (r reasons) sorted() []ImportReason {
+	out := make([]ImportReason, 0, len(r))
+	for _, one := range r {
+		out = append(out, *one)
+	}
+	slices.SortFunc(out, func(a, b ImportReason) int {
+		return cmp.Or(b.Count-a.Count, cmp.Compare(a.Examples[0].Record, b.Examples[0].Record))
+	})
+	return out
+}
+
+// seen remembers what the rows so far sign in by, each with its line: what a
+// dry run can't ask the database. It takes some 100 bytes a user.
+type seen struct{ names, identities map[[16]byte]int32 }
+
+func newSeen() seen { return seen{map[[16]byte]int32{}, map[[16]byte]int32{}} }
+
+// before says which row of the file has the same, and notes this one.
+func (s seen) before(u imports.User, user login.User) *imports.RowError {
+	name, email := short(user.UsernameKey), short(login.Canonical(user.Email))
+	if line, ok := s.names[name]; ok {
+		return sameAs("username", "another user of this file signs in by this name", line)
+	}
+	if line, ok := s.names[email]; ok && user.EmailVerified {
+		return sameAs("email", "another user of this file signs in by this verified address", line)
+	}
+	keys := make([][16]byte, len(u.Identities))
+	for i, one := range u.Identities {
+		keys[i] = short(one.Issuer + "\x00" + one.Subject)
+		if line, ok := s.identities[keys[i]]; ok {
+			return sameAs("identities", "another user of this file has the same", line)
+		}
+	}
+	line := int32(min(u.Line, 1<<31-1)) //nolint:gosec // bounded
+	s.names[name] = line
+	if user.EmailVerified {
+		s.names[email] = line
+	}
+	for _, key := range keys {
+		s.identities[key] = line
+	}
+	return nil
+}
+
+func sameAs(field, why string, line int32) *imports.RowError {
+	return &imports.RowError{Field: field, Why: why, Detail: fmt.Sprintf("see line %d", line)}
+}
+
+func short(key string) [16]byte {
+	sum := sha256.Sum256([]byte(key))
+	return [16]byte(sum[:16])
+}

@@ -1,0 +1,62 @@
+package imports
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// own are the fields of our format; docs/guide/import.md says what each means.
+var own = []string{
+	"username", "email", "email_verified", "name", "claims", "password_hash", "groups", "admin", "disabled",
+	"must_change", "created_at", "identities", "totp_secret",
+}
+
+// beside are claims that have a field of their own.
+var beside = []string{"sub", "preferred_username", "email", "email_verified", "name"}
+
+// readJSONLine reads our own format. A field that it doesn't know is refused: it
+// may be one that somebody mistyped.
+func readJSONLine(r *row, _ Options) User {
+	for _, name := range slices.Sorted(maps.Keys(r.members)) {
+		switch {
+		case name == "password":
+			r.refuse("password", "passwords themselves are not taken; write a hash into password_hash")
+		case !slices.Contains(own, name):
+			r.refuse("", "it has a field that is none of "+strings.Join(own, ", "))
+		}
+	}
+	u := User{
+		Username: r.text("username"), Email: r.text("email"), EmailVerified: r.yes("email_verified"), Name: r.text("name"),
+		Hash: r.text("password_hash"), Groups: r.list("groups"), Admin: r.yes("admin"), Disabled: r.yes("disabled"),
+		MustChange: r.yes("must_change"), CreatedAt: r.moment("created_at"),
+	}
+	r.decode("claims", &u.Claims, "an object of standard claims in which every name comes once")
+	for _, name := range beside {
+		if _, ok := u.Claims[name]; ok {
+			r.refuse("claims."+name, "it stands beside claims, not in them")
+		}
+	}
+	for _, c := range r.children("identities") {
+		u.Identities = append(u.Identities, ownIdentity(c))
+	}
+	if r.text("totp_secret") != "" {
+		u.left("totp_secret")
+	}
+	return finish(r, u, "password_hash")
+}
+
+func ownIdentity(c *row) Identity {
+	i := Identity{Issuer: c.text("issuer"), Subject: c.id("subject"), Connector: c.text("connector"), Label: c.text("label")}
+	for name := range c.members {
+		if !slices.Contains([]string{"issuer", "subject", "connector", "label"}, name) {
+			c.refuse("", "it has a field that is none of issuer, subject, connector, label")
+		}
+	}
+	for _, one := range []struct{ name, value string }{{"issuer", i.Issuer}, {"subject", i.Subject}, {"connector", i.Connector}} {
+		if one.value == "" {
+			c.refuse(one.name, "it is missing")
+		}
+	}
+	return i
+}
