@@ -52,7 +52,7 @@ var ErrImportStopped = errors.New("stopped at the first user who was refused")
 // the report and stops nobody else. Who is here already stays as they are, so it
 // can be run again. With an error the report says what was done before.
 func (a *Admin) ImportUsers(ctx context.Context, from io.Reader, o ImportOptions) (ImportReport, error) {
-	i := &importing{a: a, o: o, report: newImportReport(o), seen: newSeen()}
+	i := &importing{a: a, o: o, report: newImportReport(o), earlier: newEarlier()}
 	if a.s.login.External != nil {
 		return i.report.done(), errors.New("people are in the embedder's own user base; none are imported beside it")
 	}
@@ -65,11 +65,11 @@ func (a *Admin) ImportUsers(ctx context.Context, from io.Reader, o ImportOptions
 
 // importing is one run.
 type importing struct {
-	a      *Admin
-	o      ImportOptions
-	report *importTally
-	seen   seen
-	batch  []importRow
+	a       *Admin
+	o       ImportOptions
+	report  *importTally
+	earlier earlier
+	batch   []importRow
 }
 
 // importRow is somebody who waits to be written.
@@ -122,7 +122,7 @@ func (i *importing) take(ctx context.Context, u imports.User) error {
 	}
 	user, bad := i.judge(ctx, u)
 	if bad == nil {
-		bad = i.seen.before(u, user)
+		bad = i.earlier.before(u, user)
 	}
 	if bad != nil {
 		bad.Line, bad.Record = u.Line, u.Record

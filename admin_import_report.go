@@ -125,14 +125,14 @@ func (r reasons) sorted() []ImportReason {
 	return out
 }
 
-// seen remembers what the rows so far sign in by, each with its line: what a
+// earlier remembers what the rows so far sign in by, each with its line: what a
 // dry run can't ask the database. It takes some 100 bytes a user.
-type seen struct{ names, identities map[[16]byte]int32 }
+type earlier struct{ names, identities map[[16]byte]int32 }
 
-func newSeen() seen { return seen{map[[16]byte]int32{}, map[[16]byte]int32{}} }
+func newEarlier() earlier { return earlier{map[[16]byte]int32{}, map[[16]byte]int32{}} }
 
 // before says which row of the file has the same, and notes this one.
-func (s seen) before(u imports.User, user login.User) *imports.RowError {
+func (s earlier) before(u imports.User, user login.User) *imports.RowError {
 	name, email := short(user.UsernameKey), short(login.Canonical(user.Email))
 	if line, ok := s.names[name]; ok {
 		return sameAs("username", "another user of this file signs in by this name", line)

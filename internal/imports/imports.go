@@ -18,6 +18,7 @@ import (
 	"iter"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Format names a kind of file.
@@ -177,13 +178,22 @@ func (u *User) identity(o Options, label, subject string, aliases ...string) {
 	u.left("account at " + aliases[0] + ", for which there is no --connector")
 }
 
-// left notes what isn't carried over, under a name that stays short.
-func (u *User) left(name string) {
-	name = strings.ToValidUTF8(name, "?")
+// left notes what isn't carried over.
+func (u *User) left(name string) { u.Left = append(u.Left, shown(name)) }
+
+// shown is a name from the file as it may stand in a report: short, and without
+// what a terminal would obey.
+func shown(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(name, "?"))
 	if runes := []rune(name); len(runes) > 80 {
 		name = string(runes[:80]) + "…"
 	}
-	u.Left = append(u.Left, name)
+	return name
 }
 
 // claim notes a standard claim that isn't empty.

@@ -2,6 +2,7 @@ package imports
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -23,7 +24,7 @@ func readJSONLine(r *row, _ Options) User {
 		case name == "password":
 			r.refuse("password", "passwords themselves are not taken; write a hash into password_hash")
 		case !slices.Contains(own, name):
-			r.refuse("", "it has a field that is none of "+strings.Join(own, ", "))
+			r.refuse(fieldName(name), "there is no such field; there are "+strings.Join(own, ", "))
 		}
 	}
 	u := User{
@@ -46,11 +47,22 @@ func readJSONLine(r *row, _ Options) User {
 	return finish(r, u, "password_hash")
 }
 
+var plainName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,29}$`)
+
+// fieldName shows a name that looks like one: keys and values may have been
+// mixed up.
+func fieldName(name string) string {
+	if !plainName.MatchString(name) {
+		return "a field"
+	}
+	return name
+}
+
 func ownIdentity(c *row) Identity {
 	i := Identity{Issuer: c.text("issuer"), Subject: c.id("subject"), Connector: c.text("connector"), Label: c.text("label")}
 	for name := range c.members {
 		if !slices.Contains([]string{"issuer", "subject", "connector", "label"}, name) {
-			c.refuse("", "it has a field that is none of issuer, subject, connector, label")
+			c.refuse(fieldName(name), "there is no such field; there are issuer, subject, connector, label")
 		}
 	}
 	for _, one := range []struct{ name, value string }{{"issuer", i.Issuer}, {"subject", i.Subject}, {"connector", i.Connector}} {

@@ -42,7 +42,7 @@ func (r *row) refuse(field, why string) {
 		field, r = r.path+field, r.up
 	}
 	if r.bad == nil {
-		r.bad = &RowError{Field: field, Why: why}
+		r.bad = &RowError{Field: shown(field), Why: why}
 	}
 }
 

@@ -34,8 +34,12 @@ func (s *Service) Fresh(ctx context.Context, rec Record, from Visitor) (Actor, e
 	if err != nil {
 		return Actor{}, err
 	}
+	proven := rec.ProvenAt
+	if proven.IsZero() && user.Password == "" && !has.any() { // there is no better proof to be had
+		proven = rec.AuthTime
+	}
 	switch {
-	case s.Now().Sub(rec.ProvenAt) > freshFor:
+	case s.Now().Sub(proven) > freshFor:
 		return Actor{}, ErrStale
 	case has.any() && rec.ACR != "2":
 		return Actor{}, ErrStale
@@ -295,7 +299,7 @@ func (s *Service) enrolled(ctx context.Context, h HalfDone, c Change, kind Activ
 	if err != nil {
 		return Proof{}, nil, err
 	}
-	h.evidence.user.Epoch = epoch
+	h.evidence.user.Epoch, h.evidence.at = epoch, s.Now()
 	p := h.evidence.with(Spent{}, amr)
 	p.step = h.session != ""
 	return p, codes, nil

@@ -21,7 +21,7 @@ type Evidence struct {
 	spent    []Spent
 	identity *Identity
 	upstream *upstreamSession
-	at       time.Time
+	at       time.Time // when it was proven; zero when another provider doesn't say
 }
 
 // Subject tells whom the evidence is about.
@@ -37,6 +37,7 @@ type Proof struct {
 	spent    []Spent
 	identity *Identity
 	upstream *upstreamSession
+	at       time.Time
 	step     bool  // it raises the session that is there, and is no new login
 	trust    bool  // no second factor is asked in this browser for a while
 	note     *told // what the owner hears of it
@@ -126,7 +127,7 @@ func (s *Service) further(ctx context.Context, e Evidence, want Want) (Next, err
 
 // proof: RFC 8176 §2 "mfa" goes with two factors, and never with one.
 func (e Evidence) proof() Proof {
-	p := Proof{user: e.user, acr: "1", amr: e.amr, way: e.way, spent: e.spent, identity: e.identity, upstream: e.upstream, ok: true}
+	p := Proof{user: e.user, acr: "1", amr: e.amr, way: e.way, spent: e.spent, identity: e.identity, upstream: e.upstream, at: e.at, ok: true}
 	if e.two {
 		p.acr, p.amr = oauth.TwoFactors, append(slices.Clone(e.amr), "mfa")
 	}
@@ -156,6 +157,7 @@ type half struct {
 	AMR      []string         `json:"a"`
 	Two      bool             `json:"2,omitempty"`
 	At       int64            `json:"t"`
+	Proven   int64            `json:"p,omitempty"`
 	Next     Next             `json:"n"`
 	Identity *Identity        `json:"i,omitempty"`
 	Upstream *upstreamSession `json:"u,omitempty"`
@@ -169,12 +171,26 @@ func (s *Service) half(ctx context.Context, e Evidence, next Next, browser strin
 	}
 	content, err := json.Marshal(half{
 		Subject: e.user.Subject, Epoch: e.user.Epoch, Way: e.way, AMR: e.amr, Two: e.two,
-		At: s.Now().Unix(), Next: next, Identity: e.identity, Upstream: e.upstream,
+		At: s.Now().Unix(), Proven: seconds(e.at), Next: next, Identity: e.identity, Upstream: e.upstream,
 	})
 	if err != nil {
 		return Verdict{}, err
 	}
 	return Verdict{Next: next, Half: s.box.half.Seal(content, []byte(browser))}, nil
+}
+
+func seconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func moment(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
 }
 
 func wrongIfReplayed(err error) error {
@@ -216,7 +232,7 @@ func (s *Service) OpenHalf(ctx context.Context, sealed, browser string) (HalfDon
 		return HalfDone{}, ErrStale
 	}
 	return HalfDone{Next: h.Next, User: user, evidence: Evidence{
-		user: user, way: h.Way, amr: h.AMR, two: h.Two, identity: h.Identity, upstream: h.Upstream, at: at,
+		user: user, way: h.Way, amr: h.AMR, two: h.Two, identity: h.Identity, upstream: h.Upstream, at: moment(h.Proven),
 	}}, nil
 }
 
@@ -227,5 +243,5 @@ func (s *Service) SecondHalf(ctx context.Context, rec Record, next Next) (HalfDo
 	if err != nil {
 		return HalfDone{}, err
 	}
-	return HalfDone{Next: next, User: user, session: rec.ID, evidence: Evidence{user: user, way: rec.Way, amr: rec.AMR, at: rec.AuthTime}}, nil
+	return HalfDone{Next: next, User: user, session: rec.ID, evidence: Evidence{user: user, way: rec.Way, amr: rec.AMR, at: rec.ProvenAt}}, nil
 }

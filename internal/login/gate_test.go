@@ -386,7 +386,7 @@ func TestLinksDie(t *testing.T) {
 	wants(t, "another kind of link", err, login.ErrStale) // 256
 	_, err = b.OpenVerify(ctx, one)
 	wants(t, "a reset to verify with", err, login.ErrStale) // 256
-	ok(t, open(one))                                          // 257
+	ok(t, open(one))                                        // 257
 	ok(t, open(one))
 	two := forgot()
 	wants(t, "an older link", open(one), login.ErrStale) // 253
@@ -642,7 +642,15 @@ func TestUnlinkLast(t *testing.T) {
 	ok(t, b.ChangePassword(ctx, in.Record, "", "a password of my own", "", from))
 	rec, err := b.Session(ctx, in.Cookie)
 	ok(t, err)
-	ok(t, b.Unlink(ctx, b.actor(rec), "https://g", "1"))
+	_, err = b.Fresh(ctx, rec, from)
+	wants(t, "a sign-in elsewhere whose time nobody knows, with a password at hand", err, login.ErrStale)
+	own, err := b.ByPassword(ctx, login.Attempt{Username: "ada", Password: "a password of my own", Address: from.Address})
+	ok(t, err)
+	v, err = b.Authenticate(ctx, own, login.Want{Bind: browser, Again: true})
+	ok(t, err)
+	in, err = b.SignIn(ctx, v.Proof, &rec, in.Browser, from)
+	ok(t, err)
+	ok(t, b.Unlink(ctx, b.actor(in.Record), "https://g", "1"))
 }
 
 // TestGroupsFromElsewhere: who left a group there has left it here.

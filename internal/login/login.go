@@ -60,13 +60,14 @@ type Record struct {
 	SeenAt     time.Time // written at most once a minute
 	ExpiresAt  time.Time
 	EndedAt    time.Time // zero while it isn't
-	ProvenAt   time.Time // when a factor was last proven in it
+	ProvenAt   time.Time // when a factor was last proven in it; zero when nobody knows
 	Way        string    // the authenticator that began it
 	UserAgent  string
 	Address    string
 
 	Upstream    []byte // sealed: what the provider of the sign-in wants at its logout
-	UpstreamKey string // finds the session that such a provider ends; "" for none
+	UpstreamSID string // these find the session when such a provider ends it; "" for none
+	UpstreamSub string
 }
 
 // What signing in may answer besides success.

@@ -101,6 +101,7 @@ func (s *Service) Second(ctx context.Context, h HalfDone, try Try) (Proof, error
 	if err != nil {
 		return Proof{}, err
 	}
+	h.evidence.at = s.Now()
 	p := h.evidence.with(spent, amr)
 	p.trust = try.Trust && h.User.TwoStep
 	p.note, p.step = note, h.session != ""

@@ -69,16 +69,19 @@ func (s *Service) begin(ctx context.Context, p Proof, start Start, current *Reco
 
 // start gathers all that is written with a session.
 func (s *Service) start(ctx context.Context, p Proof, password, browser string, from Visitor) (Start, string, error) {
-	now := s.Now()
+	now, authenticated := s.Now(), s.Now()
+	if p.upstream != nil && !p.at.IsZero() && acrOne(p) {
+		authenticated = p.at // OpenID Connect Core §2: auth_time is when the person proved it, there
+	}
 	groups := p.user.Groups()
 	start := Start{
 		Record: Record{
 			Session: oauth.Session{
 				ID: secret.NewID(), Subject: p.user.Subject, UserEpoch: p.user.Epoch, Logins: 1,
-				AuthTime: now, ACR: p.acr, AMR: p.amr, Groups: groups, Demand: s.Demand(groups),
+				AuthTime: authenticated, ACR: p.acr, AMR: p.amr, Groups: groups, Demand: s.Demand(groups),
 			},
 			SecretHash: secret.Hash(password), CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(s.lifetime()),
-			ProvenAt: now, Way: p.way, UserAgent: cut(from.Agent, 400), Address: from.Address,
+			ProvenAt: p.at, Way: p.way, UserAgent: cut(from.Agent, 400), Address: from.Address,
 		},
 		Spent: p.spent, Identity: p.identity,
 	}
@@ -91,6 +94,8 @@ func (s *Service) start(ctx context.Context, p Proof, password, browser string, 
 	}
 	return start, known, s.tellOfSignIn(&start, p, browser == known, from)
 }
+
+func acrOne(p Proof) bool { return p.acr == "1" }
 
 // browser remembers where a person signs in. It answers the cookie: the same, or
 // a new one for a browser that this person never signed in with.

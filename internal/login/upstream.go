@@ -28,7 +28,8 @@ type Arrival struct {
 type upstreamSession struct {
 	Connector string `json:"c"`
 	IDToken   string `json:"t,omitempty"`
-	Key       string `json:"k,omitempty"`
+	SID       string `json:"k,omitempty"`
+	Sub       string `json:"s,omitempty"`
 }
 
 // UpstreamKey names a session of a provider's: OpenID Connect Back-Channel Logout
@@ -45,11 +46,10 @@ func (s *Service) arrivedFrom(a Arrival) *upstreamSession {
 	if len(a.IDToken) <= maxKept {
 		u.IDToken = a.IDToken
 	}
-	name := a.Session
-	if name == "" {
-		name = "\x00" + a.Subject
+	u.Sub = UpstreamKey(a.Issuer, "sub\n"+a.Subject)
+	if a.Session != "" {
+		u.SID = UpstreamKey(a.Issuer, "sid\n"+a.Session)
 	}
-	u.Key = UpstreamKey(a.Issuer, name)
 	return u
 }
 
@@ -58,7 +58,7 @@ func (s *Service) keepUpstream(rec *Record, u *upstreamSession) error {
 		return nil
 	}
 	content, err := json.Marshal(u)
-	rec.UpstreamKey = u.Key
+	rec.UpstreamSID, rec.UpstreamSub = u.SID, u.Sub
 	rec.Upstream = []byte(s.box.upstream.Seal(content, []byte(rec.Subject)))
 	return err
 }
@@ -78,28 +78,19 @@ func (s *Service) CameFrom(rec Record) (connector, idToken string) {
 }
 
 // SignOutUpstream ends the sessions that a provider says are over: those under
-// its sid, or all that its subject began.
+// its sid, or without one all that its subject began.
 func (s *Service) SignOutUpstream(ctx context.Context, issuer, subject, sid string) ([]Record, error) {
-	var ended []Record
-	for _, name := range []string{sid, subject} {
-		if name == "" {
-			continue
-		}
-		if name == subject {
-			name = "\x00" + subject
-		}
-		found, err := s.Store.UpstreamSessions(ctx, UpstreamKey(issuer, name), s.Now())
-		if err != nil {
-			return ended, err
-		}
-		for _, rec := range found {
-			if err := s.Store.EndSession(ctx, rec.ID, s.Now()); err != nil {
-				return ended, err
-			}
-			ended = append(ended, rec)
+	key := UpstreamKey(issuer, "sub\n"+subject)
+	if sid != "" {
+		key = UpstreamKey(issuer, "sid\n"+sid)
+	}
+	ended, err := s.Store.UpstreamSessions(ctx, key, s.Now())
+	for _, rec := range ended {
+		if err == nil {
+			err = s.Store.EndSession(ctx, rec.ID, s.Now())
 		}
 	}
-	return ended, nil
+	return ended, err
 }
 
 // Unlinked says that nobody here is linked to who arrived. Existing is set when
@@ -137,8 +128,11 @@ func (s *Service) ByIdentity(ctx context.Context, a Arrival) (Evidence, error) {
 // trusted to tell of two.
 func (s *Service) arrived(user User, a Arrival) Evidence {
 	e := Evidence{
-		user: user, way: a.Connector, amr: []string{"fed"}, at: s.Now(), upstream: s.arrivedFrom(a),
+		user: user, way: a.Connector, amr: []string{"fed"}, at: a.AuthTime, upstream: s.arrivedFrom(a),
 		identity: &Identity{Issuer: a.Issuer, Upstream: a.Subject, Label: identityLabel(a)},
+	}
+	if e.at.After(s.Now()) {
+		e.at = s.Now()
 	}
 	if slices.Contains(a.AMR, "mfa") || a.ACR == oauth.TwoFactors {
 		e.two = true

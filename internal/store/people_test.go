@@ -204,7 +204,7 @@ func TestStepUp(t *testing.T) {
 		ok(t, b.StartSession(ctx, begun))
 		b.advance(time.Minute)
 		again := b.start(u, 1)
-		again.ID, again.ACR, again.AMR, again.SecretHash = begun.ID, "2", []string{"pwd", "otp", "mfa"}, secret.Hash("other")
+		again.ID, again.ACR, again.AMR, again.SecretHash, again.ProvenAt = begun.ID, "2", []string{"pwd", "otp", "mfa"}, secret.Hash("other"), b.time()
 		got := must(b.StepUp(ctx, again))(t)
 		if got.ACR != "2" || got.Logins != 1 || !got.AuthTime.Equal(begun.AuthTime) || !got.ProvenAt.Equal(b.time()) || secret.Matches("s", got.SecretHash) {
 			t.Errorf("%+v", got)

@@ -10,7 +10,7 @@ import (
 )
 
 const sessionColumns = `id, subject, user_epoch, logins, auth_time, acr, amr, secret_hash, created_at, seen_at,
-	expires_at, ended_at, user_agent, address, proven_at, way, upstream, upstream_key`
+	expires_at, ended_at, user_agent, address, proven_at, way, upstream, upstream_sid, upstream_sub`
 
 // standing: not ended, not expired, of an account that hasn't moved on, and
 // not older than a restore, which can't know what has ended since.
@@ -21,7 +21,7 @@ const standing = `ended_at = 0 AND expires_at > $1 AND created_at >= $2
 func scanSession(r scanner) (v login.Record, err error) {
 	err = r.Scan(&v.ID, &v.Subject, &v.UserEpoch, &v.Logins, intoTime(&v.AuthTime), &v.ACR, intoList(&v.AMR),
 		&v.SecretHash, intoTime(&v.CreatedAt), intoTime(&v.SeenAt), intoTime(&v.ExpiresAt), intoTime(&v.EndedAt),
-		&v.UserAgent, &v.Address, intoTime(&v.ProvenAt), &v.Way, &v.Upstream, &v.UpstreamKey)
+		&v.UserAgent, &v.Address, intoTime(&v.ProvenAt), &v.Way, &v.Upstream, &v.UpstreamSID, &v.UpstreamSub)
 	return v, err
 }
 
@@ -30,7 +30,7 @@ func scanVisit(r scanner) (v login.Record, err error) {
 	var u login.User
 	err = r.Scan(&v.ID, &v.Subject, &v.UserEpoch, &v.Logins, intoTime(&v.AuthTime), &v.ACR, intoList(&v.AMR),
 		&v.SecretHash, intoTime(&v.CreatedAt), intoTime(&v.SeenAt), intoTime(&v.ExpiresAt), intoTime(&v.EndedAt),
-		&v.UserAgent, &v.Address, intoTime(&v.ProvenAt), &v.Way, &v.Upstream, &v.UpstreamKey, intoJSON(&u.Memberships))
+		&v.UserAgent, &v.Address, intoTime(&v.ProvenAt), &v.Way, &v.Upstream, &v.UpstreamSID, &v.UpstreamSub, intoJSON(&u.Memberships))
 	v.Groups = u.Groups()
 	return v, err
 }
@@ -56,7 +56,7 @@ func (s *Store) UpstreamSessions(ctx context.Context, key string, now time.Time)
 		return nil, nil
 	}
 	found, err := all(s.read(ctx), scanSession, "SELECT "+sessionColumns+" FROM sessions WHERE "+standing+
-		" AND upstream_key = $3", unix(now), unix(s.restored), key)
+		" AND (upstream_sid = $3 OR upstream_sub = $3)", unix(now), unix(s.restored), key)
 	return found, s.mapped(ctx, err)
 }
 
@@ -68,12 +68,12 @@ func (s *Store) StartSession(ctx context.Context, start login.Start) error {
 	return s.transaction(ctx, func(c conn) error {
 		var id string
 		err := c.row(`INSERT INTO sessions (`+sessionColumns+`)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14, $15, $16, $17
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14, $15, $16, $17, $18
 			WHERE EXISTS (SELECT 1 FROM users WHERE subject = $2 AND epoch = $3 AND NOT disabled AND NOT locked)
 			RETURNING id`,
 			r.ID, r.Subject, r.UserEpoch, r.Logins, unix(r.AuthTime), r.ACR, join(r.AMR), r.SecretHash,
 			unix(created), unix(orElse(r.SeenAt, created)), unix(r.ExpiresAt), r.UserAgent, r.Address,
-			unix(orElse(r.ProvenAt, r.AuthTime)), r.Way, r.Upstream, r.UpstreamKey).Scan(&id)
+			unix(r.ProvenAt), r.Way, r.Upstream, r.UpstreamSID, r.UpstreamSub).Scan(&id)
 		switch {
 		case isNotFound(err):
 			return oauth.ErrEnded
@@ -90,12 +90,12 @@ func (s *Store) StartSession(ctx context.Context, start login.Start) error {
 // Relogin implements login.Store; ErrNotFound when the session doesn't stand
 // or is another person's.
 func (s *Store) Relogin(ctx context.Context, start login.Start) (login.Record, error) {
-	return s.renewSession(ctx, start, `auth_time = $4, logins = logins + 1, proven_at = $4, way = $12, upstream = $13, upstream_key = $14`)
+	return s.renewSession(ctx, start, `auth_time = $4, logins = logins + 1, way = $13, upstream = $14, upstream_sid = $15, upstream_sub = $16`)
 }
 
 // StepUp implements login.Store, as Relogin.
 func (s *Store) StepUp(ctx context.Context, start login.Start) (login.Record, error) {
-	return s.renewSession(ctx, start, `proven_at = $4`)
+	return s.renewSession(ctx, start, "logins = logins")
 }
 
 func (s *Store) renewSession(ctx context.Context, start login.Start, further string) (login.Record, error) {
@@ -105,16 +105,16 @@ func (s *Store) renewSession(ctx context.Context, start login.Start, further str
 		shape = serial
 	}
 	args := []any{
-		unix(now), unix(s.restored), r.SecretHash, unix(orElse(r.ProvenAt, r.AuthTime)), r.ACR, join(r.AMR), unix(r.ExpiresAt),
-		r.UserAgent, r.Address, r.ID, r.Subject,
+		unix(now), unix(s.restored), r.SecretHash, unix(r.AuthTime), r.ACR, join(r.AMR), unix(r.ExpiresAt),
+		r.UserAgent, r.Address, r.ID, r.Subject, unix(r.ProvenAt),
 	}
-	if strings.Contains(further, "$12") {
-		args = append(args, r.Way, r.Upstream, r.UpstreamKey)
+	if strings.Contains(further, "$13") {
+		args = append(args, r.Way, r.Upstream, r.UpstreamSID, r.UpstreamSub)
 	}
 	return write(ctx, s, shape, func(c conn) (login.Record, error) {
 		renewed, err := scanSession(c.row(`UPDATE sessions SET secret_hash = $3, acr = $5, amr = $6,
 			seen_at = $4, expires_at = CASE WHEN CAST($7 AS BIGINT) > 0 THEN $7 ELSE expires_at END,
-			user_agent = $8, address = $9, `+further+`
+			user_agent = $8, address = $9, proven_at = $12, `+further+`
 			WHERE `+standing+` AND id = $10 AND subject = $11 RETURNING `+sessionColumns, args...))
 		if err != nil {
 			return renewed, err

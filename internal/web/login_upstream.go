@@ -25,6 +25,7 @@ type away struct {
 	Query     string `json:"q,omitempty"` // of the sign-in page: i, to, again
 	Parked    string `json:"p,omitempty"` // the query's handle where it is long
 	Link      string `json:"l,omitempty"` // the session whose account is to be linked
+	Fresh     *int   `json:"f,omitempty"` // how old the sign-in there may be, seconds
 	At        int64  `json:"t"`
 }
 
@@ -60,24 +61,21 @@ func (w *Web) leave(rw http.ResponseWriter, r *http.Request, e entry, c *upstrea
 	w.Browser(rw, r)
 	out := away{Connector: c.Name, Nonce: secret.New().Reveal(), Verifier: secret.New().Reveal(), Link: link, At: w.Now().Unix()}
 	out.Query = url.Values(pick(r.URL.Query(), "i", "to", "again")).Encode()
+	out.Fresh = wantsFresh(r, e)
 	state, err := w.sealAway(r, &out)
 	if err != nil {
 		w.fail(rw, r, err)
 		return
 	}
-	req := upstream.Request{State: state, Nonce: out.Nonce, Verifier: out.Verifier, RedirectURI: w.callbackURI(c), LoginHint: cut(r.URL.Query().Get("login_hint"), 256)}
+	req := upstream.Request{MaxAge: out.Fresh, State: state, Nonce: out.Nonce, Verifier: out.Verifier, RedirectURI: w.callbackURI(c), LoginHint: cut(r.URL.Query().Get("login_hint"), 256)}
 	if e.app {
-		req.UILocales, req.ACRValues, req.MaxAge = e.Request.UILocales, nil, e.Request.MaxAge
+		req.UILocales = e.Request.UILocales
 		if req.LoginHint == "" {
 			req.LoginHint = e.Request.LoginHint
 		}
-		if slices.Contains(e.Request.Prompt, "login") {
-			req.Prompt = []string{"login"}
-		}
 	}
-	if r.URL.Query().Get("again") != "" {
-		zero := 0
-		req.Prompt, req.MaxAge = []string{"login"}, &zero
+	if out.Fresh != nil && *out.Fresh == 0 {
+		req.Prompt = []string{"login"}
 	}
 	to, err := c.Begin(r.Context(), req)
 	if err != nil {
@@ -85,6 +83,29 @@ func (w *Web) leave(rw http.ResponseWriter, r *http.Request, e entry, c *upstrea
 		return
 	}
 	w.redirect(rw, r, to)
+}
+
+// wantsFresh is how old a sign-in there may be, nil for any age: who proves it
+// again, and an app with prompt=login, want one that is made now.
+func wantsFresh(r *http.Request, e entry) *int {
+	switch {
+	case r.URL.Query().Get("again") != "", e.app && slices.Contains(e.Request.Prompt, "login"):
+		return new(int)
+	case e.app:
+		return e.Request.MaxAge
+	}
+	return nil
+}
+
+// freshThere: OpenID Connect Core §3.1.2.1. A provider that doesn't say when
+// somebody signed in was asked for a new sign-in all the same; what rests on it
+// looks at auth_time again.
+func (w *Web) freshThere(out away, who upstream.Identity) bool {
+	if out.Fresh == nil || who.AuthTime.IsZero() {
+		return true
+	}
+	allowed := time.Duration(*out.Fresh)*time.Second + w.Now().Sub(time.Unix(out.At, 0)) + time.Minute
+	return w.Now().Sub(who.AuthTime) <= allowed
 }
 
 func pick(q url.Values, names ...string) url.Values {
@@ -166,13 +187,13 @@ func (w *Web) callback(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req := upstream.Request{State: q.Get("state"), Nonce: out.Nonce, Verifier: out.Verifier, RedirectURI: w.callbackURI(c)}
-	if back.URL.Query().Get("again") != "" {
-		age := int(w.Now().Sub(time.Unix(out.At, 0)).Seconds()) + 60 // they proved it since they left, within what clocks differ by
-		req.MaxAge = &age
-	}
 	who, err := c.Finish(r.Context(), req, upstream.Callback{Code: q.Get("code"), State: q.Get("state"), Iss: q.Get("iss"), Error: q.Get("error"), ErrorDescription: q.Get("error_description")})
 	if err != nil {
 		w.upstreamFailed(rw, back, e, c, err)
+		return
+	}
+	if !w.freshThere(out, who) {
+		w.renderLogin(rw, back, http.StatusForbidden, e, oauth.Session{}, loginView{Problem: w.speak(r).T("{0} didn't ask you to sign in again. Sign out there first, or use another way.", c.Title)})
 		return
 	}
 	once := &oauth.Once{Kind: "upstream", Owner: c.Name, ID: out.Nonce, Until: time.Unix(out.At, 0).Add(awayLife)}
@@ -209,13 +230,13 @@ func (w *Web) upstreamFailed(rw http.ResponseWriter, r *http.Request, e entry, c
 		status = http.StatusServiceUnavailable
 		rw.Header().Set("Retry-After", "30")
 	case errors.As(err, &refused):
-		v.Problem, status = l.T("{0} gave an answer that can't be trusted, so you were not signed in. Try again, or tell the operator.", c.Title), http.StatusForbidden
+		v.Problem, status = l.T(refused.Why, refused.Args...), http.StatusForbidden
 	case r.Context().Err() != nil && errors.Is(err, context.Canceled):
 		return
 	default:
 		v.Problem = l.T("The sign-in at {0} didn't work. Try again, or sign in another way.", c.Title)
 	}
-	w.Log.WarnContext(r.Context(), "sign-in with another provider failed", "connector", c.Name, "request", requestID(rw), "error", err)
+	w.Log.WarnContext(r.Context(), "sign-in with another provider failed", "connector", c.Name, "request", requestID(rw), "error", upstream.Cause(err))
 	w.renderLogin(rw, r, status, e, oauth.Session{}, v)
 }
 
@@ -296,7 +317,7 @@ func (w *Web) postDirectory(rw http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, upstream.ErrWrong), errors.Is(err, login.ErrWrong):
 		w.renderDirectory(rw, r, http.StatusUnauthorized, e, c, name, l.T(wrongWords))
 	default:
-		w.Log.WarnContext(r.Context(), "a directory refused", "connector", c.Name, "request", requestID(rw), "error", err)
+		w.Log.WarnContext(r.Context(), "a directory refused", "connector", c.Name, "request", requestID(rw), "error", upstream.Cause(err))
 		w.renderDirectory(rw, r, http.StatusForbidden, e, c, name, l.T("The sign-in at {0} didn't work. Try again, or sign in another way.", c.Title))
 	}
 }

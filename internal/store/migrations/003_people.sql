@@ -9,13 +9,17 @@ ALTER TABLE users ADD COLUMN picture_id TEXT NOT NULL DEFAULT '';
 
 -- proven_at is when a factor was last proven in the session, and way how it
 -- began. upstream is sealed: what another provider wants to hear at its logout;
--- upstream_key finds the session that such a provider ends.
+-- the two keys find the sessions that such a provider ends, by its sid and by its
+-- sub.
 ALTER TABLE sessions ADD COLUMN proven_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE sessions ADD COLUMN way TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN upstream BYTEA;
-ALTER TABLE sessions ADD COLUMN upstream_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN upstream_sid TEXT NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN upstream_sub TEXT NOT NULL DEFAULT '';
 
-CREATE INDEX sessions_upstream ON sessions (upstream_key) WHERE upstream_key <> '';
+CREATE INDEX sessions_upstream_sid ON sessions (upstream_sid) WHERE upstream_sid <> '';
+
+CREATE INDEX sessions_upstream_sub ON sessions (upstream_sub) WHERE upstream_sub <> '';
 
 -- A credential is one person's, whoever brings it: WebAuthn §7.1.
 CREATE TABLE passkeys (
