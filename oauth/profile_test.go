@@ -81,12 +81,22 @@ func TestStepUp(t *testing.T) {
 		reached string
 		want    bool
 	}{
-		{reached: "1"}, {values: "1", reached: "1"}, {values: "2", reached: "1", want: true}, {values: "2 1", reached: "1"},
-		{values: "2", reached: "2"}, {values: "gold", reached: "1"}, {values: "gold 2", reached: "1", want: true},
-		{claims: essential("2"), reached: "1", want: true}, {claims: essential("1", "2"), reached: "1"}, {claims: essential(), reached: "1"},
+		{reached: "1"},
+		{values: "1", reached: "1"},
+		{values: "2", reached: "1", want: true},
+		{values: "2 1", reached: "1"},
+		{values: "2", reached: "2"},
+		{values: "gold", reached: "1"},
+		{values: "gold 2", reached: "1", want: true},
+		{claims: essential("2"), reached: "1", want: true},
+		{claims: essential("1", "2"), reached: "1"},
+		{claims: essential(), reached: "1"},
 		{claims: &ClaimsRequest{IDToken: map[string]*ClaimRequest{"acr": {Value: "2"}}}, reached: "1"},
-		{factors: 2, reached: "1", want: true}, {factors: 1, reached: "1"}, {factors: 2, reached: "2"},
-		{demand: "2", reached: "1", want: true}, {demand: "2", reached: "2"},
+		{factors: 2, reached: "1", want: true},
+		{factors: 1, reached: "1"},
+		{factors: 2, reached: "2"},
+		{demand: "2", reached: "1", want: true},
+		{demand: "2", reached: "2"},
 	} {
 		in := &Interaction{Request: AuthorizationRequest{ACRValues: strings.Fields(c.values), Claims: c.claims}}
 		client := &Client{Metadata: Metadata{Reserved: Reserved{Factors: c.factors}}}

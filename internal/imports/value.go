@@ -5,37 +5,53 @@ import "strings"
 // value reads one JSON value to its end and keeps it, unless it has more than
 // most bytes: then it is a *RowError, and reading can go on behind it.
 func (d *document) value(most int) ([]byte, error) {
+	if err := d.toValue(); err != nil {
+		return nil, err
+	}
 	var s span
 	var kept []byte
 	size := 0
-	for {
+	for ended := false; !ended; size++ {
 		c, err := d.r.ReadByte()
 		if err != nil {
 			return nil, d.cut(err)
 		}
-		ended, beyond := s.add(c)
-		if beyond { // of the value: a number ends where something else begins
-			if err := d.back(); err != nil {
-				return nil, err
-			}
-		} else {
-			if c == '\n' {
-				d.line++
-			}
-			if size++; size <= most {
-				kept = append(kept, c)
-			}
+		var beyond bool
+		if ended, beyond = s.add(c); beyond { // a number ends where something else begins
+			break
 		}
-		switch {
-		case !ended:
-		case size == 0:
-			return nil, d.broken("a value was expected")
-		case size > most:
-			return nil, tooLong()
-		default:
-			return kept, nil
+		if c == '\n' {
+			d.line++
+		}
+		if size < most {
+			kept = append(kept, c)
 		}
 	}
+	return d.valued(kept, size, most, s.scalar)
+}
+
+// toValue leaves out white space.
+func (d *document) toValue() error {
+	if _, err := d.token(); err != nil {
+		return d.cut(err)
+	}
+	return d.back()
+}
+
+// valued judges what was read. A scalar's end was found behind it.
+func (d *document) valued(kept []byte, size, most int, scalar bool) ([]byte, error) {
+	if scalar {
+		if err := d.back(); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case size == 0:
+		return nil, d.broken("a value was expected")
+	case size > most:
+		return nil, tooLong()
+	}
+	return kept, nil
 }
 
 // span follows a value byte by byte: how many brackets are open, and whether a

@@ -17,6 +17,7 @@ func (s *Service) ByDirectory(ctx context.Context, connector string, a Attempt, 
 		return upstream.Identity{}, ErrWrong
 	}
 	account := connector + "\x00" + Canonical(a.Username)
+	a.Device = "" // whose account it is here, nobody knows yet
 	done, err := s.Throttle.begin(account, a)
 	if err != nil {
 		return upstream.Identity{}, err
@@ -32,6 +33,7 @@ func (s *Service) ByOwn(ctx context.Context, name string, form url.Values, a Att
 		if own.Name != name || own.Factor != 1 || own.Verify == nil {
 			continue
 		}
+		a.Device = ""
 		done, err := s.Throttle.begin("own\x00"+name+"\x00"+a.Address, a)
 		if err != nil {
 			return Evidence{}, err

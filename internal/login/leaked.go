@@ -60,7 +60,7 @@ func (s *Service) checkLeaked(ctx context.Context, user User, password string) e
 
 func sameCharacter(s string) bool {
 	runes := []rune(s)
-	return len(runes) > 0 && !slices.ContainsFunc(runes, func(r rune) bool { return r != runes[0] })
+	return len(runes) > 0 && len(runes) < 20 && !slices.ContainsFunc(runes, func(r rune) bool { return r != runes[0] })
 }
 
 // tells says whether a password is no more than what everybody knows: the

@@ -8,7 +8,6 @@ import (
 
 	"github.com/valetkey/valetkey/internal/mail"
 	"github.com/valetkey/valetkey/internal/secret"
-	"github.com/valetkey/valetkey/oauth"
 )
 
 // Visitor is where a request came from.
@@ -60,13 +59,11 @@ const trustLife = 30 * 24 * time.Hour
 
 // trusts says whether a person wanted no second factor to be asked in a browser.
 func (s *Service) trusts(ctx context.Context, subject, browser string) (bool, error) {
-	if browser == "" {
-		return false, nil
+	name, err := s.knownBrowser(ctx, subject, browser)
+	if err != nil || name == "" {
+		return false, err
 	}
-	b, err := s.Store.Browser(ctx, subject, secret.Hash(browser))
-	if errors.Is(err, oauth.ErrNotFound) {
-		return false, nil
-	}
+	b, err := s.Store.Browser(ctx, subject, secret.Hash(name))
 	return err == nil && b.TrustedUntil.After(s.Now()), err
 }
 

@@ -93,7 +93,7 @@ func (s *Service) ByPassword(ctx context.Context, a Attempt) (Evidence, error) {
 	if err != nil {
 		return Evidence{}, err
 	}
-	if err := s.recall(ctx, account, user, a); err != nil {
+	if a.Device, err = s.knownBrowser(ctx, user.Subject, a.Device); err != nil {
 		return Evidence{}, err
 	}
 	done, err := s.Throttle.begin(account, a)
@@ -106,23 +106,6 @@ func (s *Service) ByPassword(ctx context.Context, a Attempt) (Evidence, error) {
 		return Evidence{}, err
 	}
 	return Evidence{user: user, way: WayPassword, amr: []string{"pwd"}, at: s.Now()}, nil
-}
-
-// recall tells the throttle of a browser that signed in before this process
-// began, or on another node.
-func (s *Service) recall(ctx context.Context, account string, user User, a Attempt) error {
-	if a.Device == "" || user.Subject == "" || s.Throttle.knows(account, a.Device) {
-		return nil
-	}
-	_, err := s.Store.Browser(ctx, user.Subject, secret.Hash(a.Device))
-	switch {
-	case errors.Is(err, oauth.ErrNotFound):
-		return nil
-	case err != nil:
-		return err
-	}
-	s.Throttle.remember(account, a.Device)
-	return nil
 }
 
 // maxUsername is longer than any username or email address can be.

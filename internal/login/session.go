@@ -97,25 +97,60 @@ func (s *Service) start(ctx context.Context, p Proof, password, browser string, 
 
 func acrOne(p Proof) bool { return p.acr == "1" }
 
-// browser remembers where a person signs in. It answers the cookie: the same, or
-// a new one for a browser that this person never signed in with.
-func (s *Service) browser(ctx context.Context, start *Start, p Proof, browser string, from Visitor) (string, error) {
-	known := false
-	if browser != "" {
-		_, err := s.Store.Browser(ctx, p.user.Subject, secret.Hash(browser))
-		if err != nil && !errors.Is(err, oauth.ErrNotFound) {
-			return "", err
-		}
-		known = err == nil
+// browser remembers where a person signs in. It answers the browser's cookie:
+// the same, or one with a new name in front for a browser that this person never
+// signed in with. A name that came from elsewhere is never taken over: whoever
+// planted it would know it.
+func (s *Service) browser(ctx context.Context, start *Start, p Proof, cookie string, from Visitor) (string, error) {
+	name, err := s.knownBrowser(ctx, p.user.Subject, cookie)
+	if err != nil {
+		return "", err
 	}
-	if !known {
-		browser = secret.New().Reveal()
+	if name == "" {
+		name = secret.New().Reveal()
+		names := append([]string{name}, browserNames(cookie)...)
+		cookie = strings.Join(names[:min(len(names), maxNames)], ".")
 	}
-	start.Browser = Browser{Subject: p.user.Subject, Hash: secret.Hash(browser), UserAgent: cut(from.Agent, 400), Address: from.Address}
+	start.Browser = Browser{Subject: p.user.Subject, Hash: secret.Hash(name), UserAgent: cut(from.Agent, 400), Address: from.Address}
 	if p.trust {
 		start.Browser.TrustedUntil = s.Now().Add(trustLife)
 	}
-	return browser, nil
+	return cookie, nil
+}
+
+// A browser's cookie has a name for each person who signs in there, the newest
+// first: families share one.
+const (
+	maxNames   = 5
+	nameLength = 43
+)
+
+func browserNames(cookie string) []string {
+	var names []string
+	for name := range strings.SplitSeq(cookie, ".") {
+		if len(name) == nameLength && len(names) < maxNames {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// knownBrowser is the name by which a person's account knows the browser, ""
+// when it doesn't.
+func (s *Service) knownBrowser(ctx context.Context, subject, cookie string) (string, error) {
+	if subject == "" {
+		return "", nil
+	}
+	for _, name := range browserNames(cookie) {
+		_, err := s.Store.Browser(ctx, subject, secret.Hash(name))
+		if err == nil {
+			return name, nil
+		}
+		if !errors.Is(err, oauth.ErrNotFound) {
+			return "", err
+		}
+	}
+	return "", nil
 }
 
 // tellOfSignIn: a sign-in from a browser that the account doesn't know is told

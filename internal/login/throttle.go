@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"sync"
 	"time"
-
-	"github.com/valetkey/valetkey/internal/secret"
 )
 
 // SlowDown refuses a try for a while; errors.Is(err, ErrSlowDown) holds.
@@ -30,7 +28,6 @@ type Throttle struct {
 
 	mu      sync.Mutex
 	tallies map[string]*tally
-	known   map[string]time.Time // hash of account and device that signed in
 }
 
 type tally struct {
@@ -73,7 +70,7 @@ type Attempt struct {
 	Username string
 	Password string
 	Address  string // the client's, resolved once from trusted proxies
-	Device   string // the browser's cookie; a hint, not a proof
+	Device   string // the browser's cookie; among the person's browsers it has a count of its own
 }
 
 type slot struct {
@@ -82,7 +79,7 @@ type slot struct {
 }
 
 func (t *Throttle) slots(account string, a Attempt) []slot {
-	if _, ok := t.known[deviceKey(account, a.Device)]; ok && a.Device != "" {
+	if a.Device != "" {
 		return []slot{{"k\x00" + account + "\x00" + a.Device, limitKnown}}
 	}
 	network := networkOf(a.Address)
@@ -166,20 +163,6 @@ func (t *Throttle) refused(slots []slot, now time.Time) error {
 	return nil
 }
 
-func (t *Throttle) knows(account, device string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	_, ok := t.known[deviceKey(account, device)]
-	return ok
-}
-
-func (t *Throttle) remember(account, device string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.forget(t.Now())
-	t.known[deviceKey(account, device)] = t.Now()
-}
-
 func (t *Throttle) count(s slot, now time.Time) {
 	tl := t.tallies[s.key]
 	if tl == nil || now.Sub(tl.last) >= s.forgets() {
@@ -210,17 +193,14 @@ func (t *Throttle) finish(account string, a Attempt, slots []slot, giveBack, suc
 			tl.until = time.Time{}
 		}
 	}
-	if success && a.Device != "" {
-		t.known[deviceKey(account, a.Device)] = t.Now()
-	}
 }
 
 // forget keeps the maps within bounds: first what is old, then everything.
 func (t *Throttle) forget(now time.Time) {
 	if t.tallies == nil {
-		t.tallies, t.known = map[string]*tally{}, map[string]time.Time{}
+		t.tallies = map[string]*tally{}
 	}
-	if len(t.tallies) < maxTallies && len(t.known) < maxTallies {
+	if len(t.tallies) < maxTallies {
 		return
 	}
 	for k, tl := range t.tallies {
@@ -231,13 +211,6 @@ func (t *Throttle) forget(now time.Time) {
 	if len(t.tallies) >= maxTallies {
 		clear(t.tallies)
 	}
-	if len(t.known) >= maxTallies {
-		clear(t.known)
-	}
-}
-
-func deviceKey(account, device string) string {
-	return string(secret.Hash(account + "\x00" + device))
 }
 
 // networkOf counts an IPv6 customer, who has a /64, as one.

@@ -82,32 +82,38 @@ func knownTo(c conn, people []Import) (acquaintances, error) {
 		}
 	}
 	for part := range slices.Chunk(keys, 2*importPart) {
-		part = padTo2(part, 1)
-		in := numbered(len(part), 1)
-		found, err := all(c, scanNamed, `SELECT username_key, email_key, email_verified, created_at FROM users WHERE username_key IN (`+in+`)
-			UNION SELECT username_key, email_key, email_verified, created_at FROM users WHERE email_key IN (`+in+`) AND email_verified`, part...)
-		if err != nil {
+		if err := a.askNames(c, padTo2(part, 1)); err != nil {
 			return a, err
-		}
-		for _, n := range found {
-			a.know(n)
 		}
 	}
 	for part := range slices.Chunk(links, 2*importPart) {
-		part = padTo2(part, 2)
-		found, err := all(c, func(r scanner) (key string, err error) {
-			var issuer, upstream string
-			err = r.Scan(&issuer, &upstream)
-			return linkKey(issuer, upstream), err
-		}, "SELECT issuer, upstream_subject FROM identities WHERE (issuer, upstream_subject) IN (VALUES "+numbered(len(part)/2, 2)+")", part...)
-		if err != nil {
+		if err := a.askLinks(c, padTo2(part, 2)); err != nil {
 			return a, err
-		}
-		for _, key := range found {
-			a.links[key] = true
 		}
 	}
 	return a, nil
+}
+
+func (a acquaintances) askNames(c conn, keys []any) error {
+	in := numbered(len(keys), 1)
+	found, err := all(c, scanNamed, `SELECT username_key, email_key, email_verified, created_at FROM users WHERE username_key IN (`+in+`)
+		UNION SELECT username_key, email_key, email_verified, created_at FROM users WHERE email_key IN (`+in+`) AND email_verified`, keys...)
+	for _, n := range found {
+		a.know(n)
+	}
+	return err
+}
+
+func (a acquaintances) askLinks(c conn, links []any) error {
+	found, err := all(c, func(r scanner) (key string, err error) {
+		var issuer, upstream string
+		err = r.Scan(&issuer, &upstream)
+		return linkKey(issuer, upstream), err
+	}, "SELECT issuer, upstream_subject FROM identities WHERE (issuer, upstream_subject) IN (VALUES "+numbered(len(links)/2, 2)+")", links...)
+	for _, key := range found {
+		a.links[key] = true
+	}
+	return err
 }
 
 // importPart bounds a question: SQLite takes 32,766 parameters.

@@ -89,7 +89,7 @@ const deviceLife = 400 * 24 * time.Hour
 // that outlives sessions, and no proof.
 func (w *Web) device(r *http.Request) string {
 	for _, c := range r.CookiesNamed(w.cookieName("device")) {
-		if len(c.Value) == 43 {
+		if len(c.Value) <= maxCookie && c.Value != "" {
 			return c.Value
 		}
 	}

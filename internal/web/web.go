@@ -142,6 +142,7 @@ func (w *Web) Routes(mux *http.ServeMux) {
 	for _, r := range w.siteMap() {
 		mux.Handle(r.pattern, zip(listening(w.guardUnlessLogout(r))))
 	}
+	mux.HandleFunc("POST /login/backchannel/{name}", w.backchannel) // no page: a provider's server sends it
 	w.routes = mux
 	mux.Handle("/", zip(http.HandlerFunc(w.noSuchPage)))
 }
