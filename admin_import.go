@@ -121,15 +121,27 @@ func (i *importing) take(ctx context.Context, u imports.User) error {
 		return nil
 	}
 	user, bad := i.judge(ctx, u)
+	row := importRow{Import: store.Import{User: user, Identities: identitiesOf(u)}, from: u}
+	if bad == nil && i.earlier.awaits(row) {
+		if err := i.flush(ctx); err != nil {
+			return err
+		}
+	}
 	if bad == nil {
-		bad = i.earlier.before(u, user)
+		bad = i.earlier.before(row)
 	}
 	if bad != nil {
 		bad.Line, bad.Record = u.Line, u.Record
 		return i.refuse(bad)
 	}
+	return i.wait(ctx, row)
+}
+
+// wait puts somebody among those to write next.
+func (i *importing) wait(ctx context.Context, row importRow) error {
 	i.report.read()
-	i.batch = append(i.batch, importRow{Import: store.Import{User: user, Identities: identitiesOf(u)}, from: u})
+	i.earlier.wait(row)
+	i.batch = append(i.batch, row)
 	if len(i.batch) == importBatch || i.o.StopOnError {
 		return i.flush(ctx)
 	}
@@ -201,14 +213,12 @@ func (i *importing) flush(ctx context.Context) error {
 		first, last := i.batch[0].from.Line, i.batch[len(i.batch)-1].from.Line
 		return fmt.Errorf("lines %d to %d, of which nobody was written: %w", first, last, err)
 	}
-	batch := i.batch
-	i.batch = i.batch[:0]
-	for n, row := range batch {
-		if err := i.settle(row, standings[n]); err != nil {
-			return err
-		}
+	for n, row := range i.batch {
+		err = errors.Join(err, i.settle(row, standings[n]))
 	}
-	return nil
+	i.batch = i.batch[:0]
+	i.earlier.settled()
+	return err
 }
 
 // settle counts somebody by how they stood.
@@ -218,6 +228,9 @@ func (i *importing) settle(row importRow, standing store.Standing) error {
 		store.StandsName:     {Field: "username", Why: "another account signs in by this name"},
 		store.StandsEmail:    {Field: "email", Why: "another account signs in by this verified address"},
 		store.StandsIdentity: {Field: "identities", Why: "one is linked to another account"},
+	}
+	if standing == store.StandsFree || standing == store.StandsHere {
+		i.earlier.take(row)
 	}
 	bad := words[standing]
 	switch {

@@ -2,16 +2,14 @@ package valetkey
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"fmt"
 	"slices"
 
 	"github.com/valetkey/valetkey/internal/imports"
-	"github.com/valetkey/valetkey/internal/login"
 )
 
-// ImportReport says what an import did, or with DryRun what it would do. It has
-// no value of any row: a column that was mistaken for another might be a hash.
+// ImportReport says what an import did, or with DryRun what it would do. It shows
+// no value of a row but names of groups and of what is left: a column that was
+// mistaken for another might be a hash.
 type ImportReport struct {
 	Format  string `json:"format"`
 	DryRun  bool   `json:"dry_run"`
@@ -25,6 +23,10 @@ type ImportReport struct {
 	// Hashes are the formats of those created; NoPassword is how many have none.
 	Hashes     map[string]int `json:"hashes"`
 	NoPassword int            `json:"no_password"`
+	// Groups are how many of them are in each, and Admins how many were made
+	// administrators.
+	Groups map[string]int `json:"groups"`
+	Admins int            `json:"admins"`
 	// Left is what the file has of those created and isn't carried over.
 	Left map[string]int `json:"left"`
 }
@@ -59,7 +61,7 @@ type importTally struct {
 
 func newImportReport(o ImportOptions) *importTally {
 	return &importTally{
-		ImportReport: ImportReport{Format: o.Format, DryRun: o.DryRun, Hashes: map[string]int{}, Left: map[string]int{}},
+		ImportReport: ImportReport{Format: o.Format, DryRun: o.DryRun, Hashes: map[string]int{}, Groups: map[string]int{}, Left: map[string]int{}},
 		skip:         reasons{}, refuse: reasons{},
 	}
 }
@@ -73,11 +75,19 @@ func (t *importTally) created(u imports.User) {
 	} else {
 		t.Hashes[u.HashKind]++
 	}
-	for _, name := range u.Left {
-		if _, known := t.Left[name]; !known && len(t.Left) >= maxReasons {
+	if u.Admin {
+		t.Admins++
+	}
+	count(t.Groups, u.Groups)
+	count(t.Left, u.Left)
+}
+
+func count(into map[string]int, names []string) {
+	for _, name := range names {
+		if into[name] == 0 && len(into) >= maxReasons {
 			name = others
 		}
-		t.Left[name]++
+		into[name]++
 	}
 }
 
@@ -123,46 +133,4 @@ func (r reasons) sorted() []ImportReason {
 		return cmp.Or(b.Count-a.Count, cmp.Compare(a.Examples[0].Record, b.Examples[0].Record))
 	})
 	return out
-}
-
-// earlier remembers what the rows so far sign in by, each with its line: what a
-// dry run can't ask the database. It takes some 100 bytes a user.
-type earlier struct{ names, identities map[[16]byte]int32 }
-
-func newEarlier() earlier { return earlier{map[[16]byte]int32{}, map[[16]byte]int32{}} }
-
-// before says which row of the file has the same, and notes this one.
-func (s earlier) before(u imports.User, user login.User) *imports.RowError {
-	name, email := short(user.UsernameKey), short(login.Canonical(user.Email))
-	if line, ok := s.names[name]; ok {
-		return sameAs("username", "another user of this file signs in by this name", line)
-	}
-	if line, ok := s.names[email]; ok && user.EmailVerified {
-		return sameAs("email", "another user of this file signs in by this verified address", line)
-	}
-	keys := make([][16]byte, len(u.Identities))
-	for i, one := range u.Identities {
-		keys[i] = short(one.Issuer + "\x00" + one.Subject)
-		if line, ok := s.identities[keys[i]]; ok {
-			return sameAs("identities", "another user of this file has the same", line)
-		}
-	}
-	line := int32(min(u.Line, 1<<31-1)) //nolint:gosec // bounded
-	s.names[name] = line
-	if user.EmailVerified {
-		s.names[email] = line
-	}
-	for _, key := range keys {
-		s.identities[key] = line
-	}
-	return nil
-}
-
-func sameAs(field, why string, line int32) *imports.RowError {
-	return &imports.RowError{Field: field, Why: why, Detail: fmt.Sprintf("see line %d", line)}
-}
-
-func short(key string) [16]byte {
-	sum := sha256.Sum256([]byte(key))
-	return [16]byte(sum[:16])
 }

@@ -58,6 +58,14 @@ type Config struct {
 	// Empty: only the list that is built in.
 	LeakedPasswords string
 
+	// Brand is how the pages look, and Brands how they look for single apps, by
+	// client id.
+	Brand  Brand
+	Brands map[string]Brand
+	// OwnTemplates is a folder of page templates of the operator's own: one of a
+	// name of ours takes its place, others stand beside them.
+	OwnTemplates string
+
 	// Mail says through whom letters are sent; nil: none are. Mailbox keeps them in
 	// memory instead and shows them at /mailbox: for demos and tests.
 	Mail    *Mail

@@ -39,6 +39,12 @@ type Mail struct {
 	Roots    *x509.CertPool
 }
 
+// Brand is how the pages look.
+type Brand = web.Brand
+
+// BrandLink leads to a page of the operator's.
+type BrandLink = web.BrandLink
+
 // people wires what knows people: the gate, the post, the other providers.
 func (s *Server) people(c Config, ring *seal.Keyring, hasher *secret.Hasher) error {
 	sender, err := s.sender(c)

@@ -20,7 +20,7 @@ func (s *Server) route(c Config, ring *seal.Keyring) error {
 	}
 	pages, err := web.New(web.Config{
 		OAuth: s.oauth, Store: s.store, Login: s.login, Keyring: ring, Issuer: c.Issuer, Name: c.Name,
-		Signup: s.oauth.Signup, Others: s.others, Mailbox: s.mailbox, Now: c.Now, Log: c.Log, TemplateDir: c.Templates, Address: front.Address,
+		Signup: s.oauth.Signup, Others: s.others, Mailbox: s.mailbox, Now: c.Now, Log: c.Log, TemplateDir: c.Templates, Brand: c.Brand, Brands: c.Brands, Overlay: c.OwnTemplates, Address: front.Address,
 	})
 	if err != nil {
 		return err

@@ -77,6 +77,7 @@ func readConfig(path string, flags []*kong.Flag, into *seed) (kong.Resolver, err
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
+	loaded.path = path // files that it names lie beside it
 	entries, err := parseConfig(path, content, into)
 	if err != nil {
 		return nil, err

@@ -26,6 +26,10 @@ type seed struct {
 	Chain      []valetkey.Authenticator
 	Connectors []valetkey.Connector
 	Groups     map[string]seedGroup
+
+	Brand        valetkey.Brand
+	Brands       map[string]valetkey.Brand
+	OwnTemplates string
 }
 
 type seedUser struct {
@@ -73,6 +77,8 @@ func (s *seed) section(key string) func(ast.Node) error {
 		return s.readAuthenticators
 	case "connectors":
 		return s.readConnectors
+	case "branding":
+		return s.readBranding
 	case "groups":
 		return strict(&s.Groups)
 	}

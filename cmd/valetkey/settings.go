@@ -93,6 +93,7 @@ func (s *Settings) server(c console) (valetkey.Config, error) {
 	}
 	return valetkey.Config{
 		Mail: post, SignupDomains: s.SignupDomains, SignupVerify: s.SignupVerify, SignupInvite: s.SignupInvite, LeakedPasswords: s.LeakedPasswords,
+		Brand: s.seed.Brand, Brands: s.seed.Brands, OwnTemplates: s.seed.OwnTemplates,
 		Authenticators: s.seed.Chain, Connectors: s.seed.Connectors, Groups: s.seed.groups(),
 		Issuer: s.Issuer, Database: s.Database, MasterSecretFile: s.MasterSecretFile, Name: s.Brand, Signup: s.Signup,
 		TrustedProxies: proxies, ThrottleOff: s.Throttle == "off", Templates: s.Templates, Log: s.logger(c),

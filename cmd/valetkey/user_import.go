@@ -116,6 +116,10 @@ func describeImport(w io.Writer, r valetkey.ImportReport) {
 		hashes["no password"] = r.NoPassword
 	}
 	describeCounts(w, "Password hashes", hashes)
+	describeCounts(w, "Groups", r.Groups)
+	if r.Admins > 0 {
+		fmt.Fprintf(w, "\nAdministrators:\n%d\n", r.Admins)
+	}
 	describeCounts(w, "Not carried over", r.Left)
 }
 

@@ -64,7 +64,7 @@ func finishIdentities(r *row, u *User) {
 
 // word is what may be kept as it stands, and shown.
 func word(s string) bool {
-	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxWord && !strings.ContainsFunc(s, unicode.IsControl)
+	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxWord && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // hashWords leaves out what the field says already.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/protocol/webauthncose"
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"github.com/valetkey/valetkey/oauth"
@@ -260,6 +261,13 @@ func (s *Service) byFactorKey(ctx context.Context, user User, sealed, answer, br
 	return s.spentKey(key, credential, asked, from), passkeyAMR(credential), nil
 }
 
+// algorithms that a passkey may sign by: WebAuthn §5.8.5, what authenticators do.
+var algorithms = []protocol.CredentialParameter{
+	{Type: protocol.PublicKeyCredentialType, Algorithm: webauthncose.AlgES256},
+	{Type: protocol.PublicKeyCredentialType, Algorithm: webauthncose.AlgEdDSA},
+	{Type: protocol.PublicKeyCredentialType, Algorithm: webauthncose.AlgRS256},
+}
+
 // MakePasskey asks the browser for a new one. Those that the person has are named,
 // so that no authenticator gets two.
 func (s *Service) MakePasskey(ctx context.Context, user User, browser string) (Challenge, error) {
@@ -271,7 +279,7 @@ func (s *Service) MakePasskey(ctx context.Context, user User, browser string) (C
 	if err != nil {
 		return Challenge{}, err
 	}
-	options, session, err := s.keys.BeginRegistration(h, webauthn.WithExclusions(webauthn.Credentials(h.credentials).CredentialDescriptors()))
+	options, session, err := s.keys.BeginRegistration(h, webauthn.WithExclusions(webauthn.Credentials(h.credentials).CredentialDescriptors()), webauthn.WithCredentialParameters(algorithms))
 	if err != nil {
 		return Challenge{}, err
 	}

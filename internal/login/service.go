@@ -222,7 +222,7 @@ func (s *Service) Claims(ctx context.Context, subject string) (oauth.Claims, err
 	if err != nil {
 		return nil, err
 	}
-	return user.AllClaims(), nil
+	return s.claimsOf(user), nil
 }
 
 // AllClaims joins a user's columns and further claims: OpenID Connect Core §5.1.

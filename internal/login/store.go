@@ -38,6 +38,9 @@ type Users interface {
 	CreateUser(ctx context.Context, u User, with ...Change) error
 	// UpdateUser writes name, email, claims and admin; never password or epoch.
 	UpdateUser(ctx context.Context, u User) error
+	// EditProfile writes a person's name and further claims as edit makes them of
+	// what they are, and notes it. edit may be called twice.
+	EditProfile(ctx context.Context, subject string, at time.Time, edit func(name string, claims oauth.Claims) (string, oauth.Claims), a Activity) error
 	// SetMemberships replaces the groups that one source says.
 	SetMemberships(ctx context.Context, subject, source string, groups []string) error
 	// Rehash replaces the stored hash of an unchanged password; nothing ends.

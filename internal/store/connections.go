@@ -40,6 +40,17 @@ func (s *Store) Connections(ctx context.Context, subject string) ([]Connection, 
 	return s.listed(byClient, subject), nil
 }
 
+// maxListed is how many authorizations a page looks at.
+const maxListed = 1000
+
+// Authorizations lists what a person let apps have, newest first, ended ones
+// too as long as they are kept.
+func (s *Store) Authorizations(ctx context.Context, subject string) ([]oauth.Authorization, error) {
+	found, err := all(s.read(ctx), scanAuthorization, `SELECT `+authorizationColumns+`, `+live+`
+		FROM authorizations WHERE subject = $1 ORDER BY id DESC LIMIT $2`, subject, maxListed)
+	return found, s.mapped(ctx, err)
+}
+
 func consentConnections(c conn, subject string, into map[string]*Connection) error {
 	agreed, err := all(c, func(r scanner) (v Connection, err error) {
 		err = r.Scan(&v.ClientID, intoList(&v.Scopes), intoTime(&v.Since), intoTime(&v.LastUsed))

@@ -2,13 +2,16 @@ package web
 
 import (
 	"errors"
+	"slices"
 	"time"
 
+	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/oauth"
 )
 
 type connectionsView struct {
 	Rows     []connectionRow
+	Ended    []connectionRow // apps that have nothing any more, and not by the person's own doing
 	Withdraw string
 	Narrow   string
 }
@@ -19,21 +22,42 @@ type connectionRow struct {
 	Scopes      []oauth.Scope
 	Since, Used time.Time
 	Open        string // where the app begins a sign-in of its own accord
+	Live        int    // how many browsers and devices hold access
+	Lately      []happening
 }
+
+// happening is something that became of an app's access.
+type happening struct {
+	At   time.Time
+	Kind string // let-in, refreshed or ended
+	Why  string // it ended, in words
+}
+
+// maxLately is how much of an app's history is shown; what is older than
+// latelyFor isn't.
+const (
+	maxLately = 5
+	latelyFor = 30 * 24 * time.Hour
+)
 
 // showConnections lists the apps that may act for this person.
 func (w *Web) showConnections(v *visit) {
-	rows, err := w.connections(v)
+	view := connectionsView{Withdraw: w.token(v, "withdraw"), Narrow: w.token(v, "narrow")}
+	given, err := w.Store.Authorizations(v.r.Context(), v.user.Subject)
+	if err == nil {
+		view.Rows, err = w.connections(v, given)
+	}
+	if err == nil {
+		view.Ended, err = w.endedLately(v, view.Rows, given)
+	}
 	if err != nil {
 		w.fail(v.rw, v.r, err)
 		return
 	}
-	w.show(v, as{}, "account_apps", page{Title: v.l.T("Connected apps"), Section: "connected", D: connectionsView{
-		Rows: rows, Withdraw: w.token(v, "withdraw"), Narrow: w.token(v, "narrow"),
-	}})
+	w.show(v, as{}, "account_apps", page{Title: v.l.T("Connected apps"), Section: "connected", D: view})
 }
 
-func (w *Web) connections(v *visit) ([]connectionRow, error) {
+func (w *Web) connections(v *visit, given []oauth.Authorization) ([]connectionRow, error) {
 	found, err := w.Store.Connections(v.r.Context(), v.user.Subject)
 	if err != nil {
 		return nil, err
@@ -53,7 +77,76 @@ func (w *Web) connections(v *visit) ([]connectionRow, error) {
 		}
 		rows = append(rows, connectionRow{
 			ClientID: c.ClientID, App: viewApp(client), Open: w.OAuth.InitiateLogin(client), Since: c.Since, Used: c.LastUsed, Scopes: scopesIn(v.l, scopesNamed(catalog, c.Scopes)),
+			Live: c.Live, Lately: lately(v.l, given, c.ClientID, w.Now()),
 		})
+	}
+	return rows, nil
+}
+
+// lately is what happened to an app's access, newest first, as its authorizations
+// tell: when each was made, when it was refreshed last, and when and why it ended.
+func lately(l *locale.Locale, given []oauth.Authorization, clientID string, now time.Time) []happening {
+	var out []happening
+	for _, a := range given {
+		if a.ClientID != clientID {
+			continue
+		}
+		out = append(out, happening{At: a.CreatedAt, Kind: "let-in"})
+		if a.RotatedAt.After(a.CreatedAt) {
+			out = append(out, happening{At: a.RotatedAt, Kind: "refreshed"})
+		}
+		if !a.EndedAt.IsZero() {
+			out = append(out, happening{At: a.EndedAt, Kind: "ended", Why: endedInWords(l, a.EndReason)})
+		}
+	}
+	out = slices.DeleteFunc(out, func(h happening) bool { return now.Sub(h.At) > latelyFor })
+	slices.SortStableFunc(out, func(a, b happening) int { return b.At.Compare(a.At) })
+	return out[:min(len(out), maxLately)]
+}
+
+// Why an authorization ended, as the rules and the store write it down.
+const (
+	endedByLogout   = "logout"
+	endedByPerson   = "withdrawn"
+	endedByApp      = "revoked by the app"
+	endedByReplay   = "an old refresh token was used again"
+	endedByUsedCode = "code used twice"
+)
+
+func endedInWords(l *locale.Locale, reason string) string {
+	switch reason {
+	case endedByLogout:
+		return l.T("You signed out, so its access was ended.")
+	case endedByPerson:
+		return l.T("You took its access away.")
+	case endedByApp:
+		return l.T("It gave its access back.")
+	case endedByReplay:
+		return l.T("An old key was used again, so its access was ended. Somebody may have copied it.")
+	case endedByUsedCode:
+		return l.T("A sign-in code was used twice, so its access was ended. Somebody may have copied it.")
+	}
+	return l.T("Its access was ended.")
+}
+
+// endedLately lists apps that aren't connected any more, and whose access ended
+// otherwise than the person wanted.
+func (w *Web) endedLately(v *visit, connected []connectionRow, given []oauth.Authorization) ([]connectionRow, error) {
+	var rows []connectionRow
+	for _, a := range given {
+		known := func(r connectionRow) bool { return r.ClientID == a.ClientID }
+		wanted := a.EndReason == endedByLogout || a.EndReason == endedByPerson || a.EndReason == endedByApp
+		if a.EndedAt.IsZero() || wanted || w.Now().Sub(a.EndedAt) > latelyFor || slices.ContainsFunc(connected, known) || slices.ContainsFunc(rows, known) {
+			continue
+		}
+		client, err := w.Store.Client(v.r.Context(), a.ClientID)
+		if errors.Is(err, oauth.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, connectionRow{ClientID: a.ClientID, App: viewApp(client), Lately: lately(v.l, given, a.ClientID, w.Now())})
 	}
 	return rows, nil
 }
@@ -73,16 +166,24 @@ func scopesNamed(catalog *oauth.Catalog, names []string) []oauth.Scope {
 }
 
 func (w *Web) withdraw(v *visit) {
-	err := w.Store.WithdrawConsent(v.r.Context(), v.user.Subject, v.form.Get("client"), w.Now())
-	w.afterConnection(v, err)
+	w.changeConnection(v, func(client string) error {
+		return w.Store.WithdrawConsent(v.r.Context(), v.user.Subject, client, w.Now())
+	})
 }
 
 func (w *Web) narrow(v *visit) {
-	err := w.Store.NarrowConsent(v.r.Context(), v.user.Subject, v.form.Get("client"), v.form.Get("scope"), w.Now())
-	w.afterConnection(v, err)
+	w.changeConnection(v, func(client string) error {
+		return w.Store.NarrowConsent(v.r.Context(), v.user.Subject, client, v.form.Get("scope"), w.Now())
+	})
 }
 
-func (w *Web) afterConnection(v *visit, err error) {
+// changeConnection changes what an app may do that there is: what was taken back
+// is remembered, and of what never was there is nothing to remember.
+func (w *Web) changeConnection(v *visit, change func(client string) error) {
+	client, err := w.Store.Client(v.r.Context(), v.form.Get("client"))
+	if err == nil {
+		err = change(client.ID)
+	}
 	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
 		w.fail(v.rw, v.r, err)
 		return

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/valetkey/valetkey/internal/login"
+	"github.com/valetkey/valetkey/oauth"
 )
 
 type sessionsView struct {
@@ -14,6 +15,7 @@ type sessionsView struct {
 
 type sessionRow struct {
 	ID, Agent, Address string
+	Way                string // how it was begun, in words; "" for an old one
 	At, Seen           time.Time
 	Here               bool
 }
@@ -26,7 +28,10 @@ func (w *Web) showSessions(v *visit) {
 	}
 	view := sessionsView{EndForm: w.token(v, "session-end"), AllForm: w.token(v, "sessions-end")}
 	for _, s := range sessions {
-		row := sessionRow{ID: s.ID, Agent: s.UserAgent, Address: s.Address, At: s.AuthTime, Seen: s.SeenAt, Here: s.ID == v.rec.ID}
+		row := sessionRow{
+			ID: s.ID, Agent: s.UserAgent, Address: s.Address, At: s.AuthTime, Seen: s.SeenAt, Here: s.ID == v.rec.ID,
+			Way: w.wayInWords(v.l, s.Way, s.ACR == oauth.TwoFactors),
+		}
 		if row.Here {
 			view.Rows = append([]sessionRow{row}, view.Rows...)
 		} else {

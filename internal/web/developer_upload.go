@@ -25,17 +25,18 @@ const (
 
 // upload is a multipart form that was read.
 type upload struct {
+	name   string // of the one field that holds a picture
 	fields url.Values
 	logo   []byte
-	fault  error // of the logo alone
+	fault  error // of the picture alone
 }
 
-var errLarge = errors.New("the logo is larger than 1 MiB")
+var errLarge = errors.New("the picture is larger than 1 MiB")
 
 // readAppForm reads the form of an app and checks its token; it answers itself
 // when that can't be.
 func (w *Web) readAppForm(v *visit, purpose string) (appForm, bool) {
-	up, status, bad := readUpload(v.rw, v.r)
+	up, status, bad := readUpload(v.rw, v.r, "logo")
 	switch {
 	case bad != nil && status == http.StatusRequestEntityTooLarge:
 		w.showError(v.rw, v.r, status, errorView{
@@ -59,39 +60,49 @@ func (u upload) appForm(l *locale.Locale) appForm {
 		Policy: get("policy"), Terms: get("terms"), Callbacks: get("callbacks"), SignedOut: get("signed_out"),
 		Scopes: u.fields["scope"], removeLogo: get("remove_logo") != "", Device: get("device") != "",
 	}
-	err := u.fault
-	if err == nil && len(u.logo) > 0 {
-		form.logo, err = remakeLogo(u.logo)
-	}
-	switch {
-	case errors.Is(err, errKind):
-		form.logoStatus = http.StatusUnsupportedMediaType
-		form.fault("logo", l.T("This is no PNG, JPEG, GIF or WebP picture. SVG isn't taken: export it as PNG."))
-	case errors.Is(err, errLarge):
-		form.logoStatus = http.StatusRequestEntityTooLarge
-		form.fault("logo", l.T("The file is larger than 1 MiB."))
-	case errors.Is(err, errSize):
-		form.fault("logo", l.T("The picture has more than 4096 pixels on a side."))
-	case err != nil:
-		form.fault("logo", l.T("The picture is damaged."))
+	remade, why, status := u.picture(l)
+	if form.logo = remade; why != "" {
+		form.logoStatus = status
+		form.fault("logo", why)
 	}
 	return form
 }
 
-// readUpload streams a multipart body, or takes the urlencoded one of a form
-// without a file. The status goes with the error.
-func readUpload(rw http.ResponseWriter, r *http.Request) (upload, int, *oauth.Error) {
+// picture is what was uploaded, made anew; nil when nothing was. Else it says
+// why it isn't taken, and the status that goes with it.
+func (u upload) picture(l *locale.Locale) (png []byte, why string, status int) {
+	err := u.fault
+	if err == nil && len(u.logo) > 0 {
+		png, err = remakeLogo(u.logo)
+	}
+	switch {
+	case errors.Is(err, errKind):
+		return nil, l.T("This is no PNG, JPEG, GIF or WebP picture. SVG isn't taken: export it as PNG."), http.StatusUnsupportedMediaType
+	case errors.Is(err, errLarge):
+		return nil, l.T("The file is larger than 1 MiB."), http.StatusRequestEntityTooLarge
+	case errors.Is(err, errSize):
+		return nil, l.T("The picture has more than 4096 pixels on a side."), http.StatusUnprocessableEntity
+	case err != nil:
+		return nil, l.T("The picture is damaged."), http.StatusUnprocessableEntity
+	}
+	return png, "", 0
+}
+
+// readUpload streams a multipart body with a picture in the field of a name, or
+// takes the urlencoded one of a form without a file. The status goes with the
+// error.
+func readUpload(rw http.ResponseWriter, r *http.Request, name string) (upload, int, *oauth.Error) {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if kind != "multipart/form-data" {
 		fields, bad := readForm(rw, r, "scope")
-		return upload{fields: fields}, http.StatusBadRequest, bad
+		return upload{name: name, fields: fields}, http.StatusBadRequest, bad
 	}
 	r.Body = http.MaxBytesReader(rw, r.Body, maxUpload)
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return upload{}, http.StatusBadRequest, badForm("the form has no boundary")
 	}
-	up := upload{fields: url.Values{}}
+	up := upload{name: name, fields: url.Values{}}
 	for n := 0; ; n++ {
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
@@ -121,7 +132,7 @@ func uploadStatus(err error) int {
 func (u *upload) take(part *multipart.Part) error {
 	defer func() { _ = part.Close() }()
 	name := part.FormName()
-	if name == "logo" {
+	if name == u.name {
 		return u.takeLogo(part)
 	}
 	value, err := io.ReadAll(io.LimitReader(part, maxField+1))
@@ -144,7 +155,7 @@ func (u *upload) takeLogo(part io.Reader) error {
 	case len(content) > maxLogo:
 		u.fault = errLarge
 	case len(u.logo) > 0:
-		return errors.New("two logos")
+		return errors.New("two pictures")
 	default:
 		u.logo = content
 	}

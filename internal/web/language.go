@@ -15,6 +15,8 @@ import (
 type speech struct {
 	asked []string // ui_locales: OpenID Connect Core §3.1.2.1
 	began int64    // when, Unix seconds
+
+	client string // the app that it is for
 }
 
 type speechKey struct{}
@@ -30,7 +32,7 @@ func listening(next http.Handler) http.Handler {
 // heard notes which language the app of an interaction asked for.
 func heard(r *http.Request, in *oauth.Interaction) {
 	if s, ok := r.Context().Value(speechKey{}).(*speech); ok && in != nil {
-		s.asked, s.began = in.Request.UILocales, in.Began
+		s.asked, s.began, s.client = in.Request.UILocales, in.Began, in.Request.ClientID
 	}
 }
 

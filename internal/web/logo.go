@@ -82,11 +82,16 @@ func (w *Web) serveLogo(rw http.ResponseWriter, r *http.Request) {
 		w.fail(rw, r, err)
 		return
 	}
+	sendPNG(rw, content, "same-origin", "public, max-age=31536000, immutable")
+}
+
+// sendPNG sends a picture of ours, as nothing but a picture.
+func sendPNG(rw http.ResponseWriter, content []byte, shownOn, kept string) {
 	h := rw.Header()
 	h.Set("Content-Type", "image/png")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	h.Set("Cross-Origin-Resource-Policy", shownOn)
+	h.Set("Cache-Control", kept)
 	_, _ = rw.Write(content)
 }

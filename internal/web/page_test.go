@@ -130,8 +130,9 @@ func insideNav(n *html.Node) bool {
 }
 
 func TestStylesheetIsSmall(t *testing.T) {
-	text, err := staticFiles.ReadFile("static/style.css")
+	files, err := loadStatic()
 	ok(t, err)
+	text := files.files[strings.TrimPrefix(files.paths["style.css"], "/static/")]
 	if len(text) > 12<<10 {
 		t.Errorf("%d bytes", len(text))
 	}

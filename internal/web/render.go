@@ -30,6 +30,7 @@ type page struct {
 	Out     string // form token of the sign-out button
 	Now     time.Time
 	Choice  *languageForm
+	Look    look
 	D       any
 }
 
@@ -43,16 +44,17 @@ type as struct {
 
 // pages are the parsed templates, in each language that was spoken.
 type pages struct {
-	dir    string
-	static *static
-	mu     sync.Mutex
-	spoken map[*locale.Locale]*template.Template
+	dir     string
+	overlay string
+	static  *static
+	mu      sync.Mutex
+	spoken  map[*locale.Locale]*template.Template
 }
 
 // loadPages parses the English pages, so that a fault of theirs shows at once;
 // other languages follow when somebody speaks them.
-func loadPages(dir string, s *static) (*pages, error) {
-	p := &pages{dir: dir, static: s, spoken: map[*locale.Locale]*template.Template{}}
+func loadPages(dir, overlay string, s *static) (*pages, error) {
+	p := &pages{dir: dir, overlay: overlay, static: s, spoken: map[*locale.Locale]*template.Template{}}
 	_, err := p.in(locale.Get("en"))
 	return p, err
 }
@@ -77,6 +79,12 @@ func (p *pages) parse(files fs.FS, l *locale.Locale) (*template.Template, error)
 	parsed, err := template.New("").Funcs(newVoice(l).words()).Funcs(p.words()).ParseFS(files, "*.html")
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
+	}
+	if p.overlay == "" {
+		return parsed, nil
+	}
+	if parsed, err = parsed.ParseFS(os.DirFS(p.overlay), "*.html"); err != nil {
+		return nil, fmt.Errorf("web: a template of the operator's: %w", err)
 	}
 	return parsed, nil
 }
@@ -126,7 +134,8 @@ func (p *pages) find(l *locale.Locale, name string) (*template.Template, error) 
 // never leaves half a page.
 func (w *Web) render(rw http.ResponseWriter, r *http.Request, how as, name string, p page) {
 	l := w.speak(r)
-	p.Brand, p.Host, p.Now, p.Choice = w.Name, w.host, w.Now(), w.offerLanguages(rw, r, how)
+	p.Look = w.looksLike(r)
+	p.Brand, p.Host, p.Now, p.Choice = p.Look.Name, w.host, w.Now(), w.offerLanguages(rw, r, how)
 	t, err := w.pages.find(l, name)
 	var out bytes.Buffer
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -38,12 +39,27 @@ func loadStatic() (*static, error) {
 		if err != nil {
 			return nil, fmt.Errorf("web: %w", err)
 		}
-		sum := sha256.Sum256(content)
-		ext := path.Ext(name)
-		hashed := strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:6]) + ext
-		s.paths[name], s.files[hashed] = "/static/"+hashed, content
+		if path.Ext(name) == ".css" {
+			content = dense(content)
+		}
+		s.add(name, content)
 	}
 	return s, nil
+}
+
+// between is what a style sheet says to people alone: comments, and where a line
+// ends and the next begins.
+var between = regexp.MustCompile(`(?s)/\*.*?\*/|\n[\n\t]*`)
+
+func dense(css []byte) []byte { return between.ReplaceAll(css, nil) }
+
+// add puts a file beside those that are part of the program.
+func (s *static) add(name string, content []byte) (at string) {
+	sum := sha256.Sum256(content)
+	ext := path.Ext(name)
+	hashed := strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:6]) + ext
+	s.paths[name], s.files[hashed] = "/static/"+hashed, content
+	return s.paths[name]
 }
 
 // path is for templates; a name that isn't there is a fault of the template.

@@ -41,6 +41,9 @@ type Config struct {
 	Signup      bool                       // anybody may make an account
 	Now         func() time.Time           // the clock
 	Log         *slog.Logger               // what failed behind an error page
+	Brand       Brand                      // how the pages look
+	Brands      map[string]Brand           // the same for single apps, by client id
+	Overlay     string                     // folder of the operator's own templates, in place of ours of the same name and beside them
 	TemplateDir string                     // read templates from here on each page, while working on them
 	Address     func(*http.Request) string // the browser's IP, trusted proxies resolved
 }
@@ -54,6 +57,8 @@ type Web struct {
 	host   string // its host, shown to people
 	pages  *pages
 	static *static
+	look   look
+	looks  map[string]look
 	forms  *seal.Box
 	routes *http.ServeMux
 }
@@ -73,7 +78,10 @@ func New(c Config) (*Web, error) {
 	if w.static, err = loadStatic(); err != nil {
 		return nil, err
 	}
-	w.pages, err = loadPages(c.TemplateDir, w.static)
+	if err := w.brandsReady(); err != nil {
+		return nil, err
+	}
+	w.pages, err = loadPages(c.TemplateDir, c.Overlay, w.static)
 	return w, err
 }
 

@@ -1,0 +1,121 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/valetkey/valetkey/internal/login"
+	"github.com/valetkey/valetkey/oauth"
+)
+
+type addressView struct {
+	Form      string
+	Address   string // that the account has
+	Verified  bool
+	Elsewhere bool
+	NoMail    bool
+	Typed     string
+	Problem   string
+
+	// Of the page that waits for the code.
+	Awaits string // sealed: the letter
+	To     string // where it went
+	Sealed string // the same, for the way back to this page
+	Again  string // form token of the button that sends another
+}
+
+func (w *Web) showAddress(v *visit) { w.renderAddress(v, http.StatusOK, "", "") }
+
+func (w *Web) renderAddress(v *visit, status int, typed, problem string) {
+	view := addressView{
+		Form: w.token(v, "email"), Address: v.user.Email, Verified: v.user.EmailVerified, Elsewhere: w.Login.Elsewhere(v.user),
+		NoMail: !w.Login.Post.Enabled(), Typed: cut(typed, 256), Problem: problem,
+	}
+	w.show(v, as{status: status}, "account_email", page{Title: v.l.T("Email address"), Section: "email", D: view})
+}
+
+// postAddress sends a code to an address. To have the one confirmed that the
+// account has needs no proof of who asks; another one does, since letters that
+// let somebody back in would go there.
+func (w *Web) postAddress(v *visit) {
+	email := strings.TrimSpace(v.form.Get("email"))
+	switch {
+	case w.Login.Elsewhere(v.user):
+		w.renderAddress(v, http.StatusForbidden, "", "")
+		return
+	case email == v.user.Email && v.user.EmailVerified:
+		w.renderAddress(v, http.StatusUnprocessableEntity, email, v.l.T("This is your address already, and it is confirmed."))
+		return
+	case email != v.user.Email:
+		if _, ok := w.actor(v, "/account/email"); !ok {
+			return
+		}
+	}
+	sealed, err := w.Login.ProveAddress(v.r.Context(), v.user, email, w.browser(v.r), v.l.Tag, w.visitor(v.r))
+	switch problem, status, ok := w.mailRefused(v.rw, v.r, err); {
+	case err == nil:
+		w.redirect(v.rw, v.r, pathWith("/account/email/code", "m", sealed)+"&a="+w.sealAddress(v, email))
+	case ok:
+		w.renderAddress(v, status, email, problem)
+	default:
+		w.fail(v.rw, v.r, err)
+	}
+}
+
+// sealAddress lets the page that waits for a code say where it went.
+func (w *Web) sealAddress(v *visit, email string) string {
+	return w.forms.Seal([]byte(email), formBind(w.browser(v.r), "email-sent\n"+v.user.Subject))
+}
+
+// awaiting reads what such a page is about: from its address, or from its form.
+// Where that is over it leads back to the beginning.
+func (w *Web) awaiting(v *visit, get func(string) string) (addressView, bool) {
+	view := addressView{Form: w.token(v, "email-code"), Awaits: get("m"), Sealed: get("a")}
+	to, err := w.forms.Open(view.Sealed, formBind(w.browser(v.r), "email-sent\n"+v.user.Subject))
+	if err != nil || w.Login.Awaits(login.LinkVerify, view.Awaits, w.browser(v.r)) != nil {
+		w.redirect(v.rw, v.r, "/account/email")
+		return view, false
+	}
+	view.To = string(to)
+	return view, true
+}
+
+func (w *Web) showAddressCode(v *visit) {
+	if view, ok := w.awaiting(v, v.r.URL.Query().Get); ok {
+		w.renderAddressCode(v, http.StatusOK, view)
+	}
+}
+
+func (w *Web) renderAddressCode(v *visit, status int, view addressView) {
+	view.Again = w.token(v, "email")
+	w.show(v, as{status: status}, "account_email_code", page{Title: v.l.T("Check your mail"), Section: "email", D: view})
+}
+
+func (w *Web) postAddressCode(v *visit) {
+	view, ok := w.awaiting(v, v.form.Get)
+	if !ok {
+		return
+	}
+	proven, err := w.Login.VerifyByCode(v.r.Context(), view.Awaits, v.form.Get("otp"), w.browser(v.r))
+	if err == nil && proven.User.Subject != v.user.Subject { // somebody else signed in here meanwhile
+		err = login.ErrStale
+	}
+	if err == nil {
+		err = w.Login.Verify(v.r.Context(), proven, w.visitor(v.r))
+	}
+	var invalid *login.Invalid
+	switch {
+	case err == nil:
+		w.redirect(v.rw, v.r, "/account/email")
+	case errors.Is(err, login.ErrWrong):
+		view.Problem = v.l.T("This code isn't right, or it has expired. After five tries you need a new one.")
+		w.renderAddressCode(v, http.StatusUnprocessableEntity, view)
+	case errors.As(err, &invalid):
+		w.renderAddress(v, http.StatusConflict, "", v.l.T(invalid.Why, invalid.Args...))
+	case errors.Is(err, login.ErrStale), errors.Is(err, oauth.ErrNotFound):
+		w.redirect(v.rw, v.r, "/account/email")
+	default:
+		w.fail(v.rw, v.r, err)
+	}
+}

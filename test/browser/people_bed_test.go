@@ -1,0 +1,340 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// chromium is one process for all people: each of them is a browser of their own
+// in it, with their own cookies.
+var chromium = sync.OnceValues(func() (context.Context, error) {
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		return nil, fmt.Errorf("chromium is needed; `make test` installs it, TEST_SKIP=browser leaves it out: %w", err)
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-background-timer-throttling", true), chromedp.Flag("disable-renderer-backgrounding", true), chromedp.Flag("disable-backgrounding-occluded-windows", true),
+		chromedp.WindowSize(1280, 900))
+	ctx, cancel := chromedp.NewContext(allocator)
+	quit = func() { cancel(); stop() }
+	return ctx, chromedp.Do(ctx, chromedp.Navigate("about:blank"))
+})
+
+var quit = func() {}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	quit()
+	os.Exit(code)
+}
+
+// person is somebody at a browser, or at another tab of it.
+type person struct {
+	t       *testing.T
+	ctx     context.Context
+	traffic *traffic
+}
+
+// somebody opens a browser that knows nothing.
+func somebody(t *testing.T) *person {
+	t.Helper()
+	if strings.Contains(","+os.Getenv("TEST_SKIP")+",", ",browser,") {
+		t.Skip("TEST_SKIP leaves the browser out")
+	}
+	parent, err := chromium()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := chromedp.NewContext(parent, chromedp.WithNewBrowserContext())
+	return begin(t, ctx, cancel)
+}
+
+// tab opens one more in the same browser.
+func (p *person) tab() *person {
+	p.t.Helper()
+	ctx, cancel := chromedp.NewContext(p.ctx)
+	return begin(p.t, ctx, cancel)
+}
+
+func begin(t *testing.T, ctx context.Context, cancel context.CancelFunc) *person {
+	t.Helper()
+	p := &person{t: t, ctx: ctx, traffic: &traffic{document: map[string]string{}, of: map[string]string{}, weight: map[string]float64{}}}
+	t.Cleanup(func() {
+		p.traffic.judge(t)
+		cancel()
+	})
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Listen(ctx, p.traffic.hear); err != nil {
+		t.Fatal(err)
+	}
+	call(p, network.Enable, network.EnableParams{})
+	call(p, network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true})
+	return p
+}
+
+// call is a command to the person's tab.
+func call[P, R any](p *person, command cdp.Command[P, R], params P) R {
+	p.t.Helper()
+	step, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	answer, err := chromedp.Call(step, command, params)
+	if err != nil {
+		p.t.Fatalf("%s: %v", command.Method, err)
+	}
+	return answer
+}
+
+// front brings a tab to the front, where clicks reach it.
+func (p *person) front() *person {
+	p.t.Helper()
+	call(p, page.BringToFront, cdp.Empty{})
+	return p
+}
+
+func (p *person) do(actions ...action) {
+	p.t.Helper()
+	do(p.t, p.ctx, actions...)
+}
+
+// value evaluates a script that gives text.
+func (p *person) value(script string) string {
+	p.t.Helper()
+	return get(p.t, p.ctx, chromedp.Evaluate[string](script))
+}
+
+func (p *person) text() string {
+	p.t.Helper()
+	return bodyText(p.t, p.ctx)
+}
+
+// address is where the person is.
+func (p *person) address() *url.URL {
+	p.t.Helper()
+	u, err := url.Parse(get(p.t, p.ctx, chromedp.Location()))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return u
+}
+
+// open goes to an address.
+func (p *person) open(address string) {
+	p.t.Helper()
+	p.do(chromedp.Navigate(address))
+}
+
+// leave does something after which another page follows, and waits for that.
+func (p *person) leave(what ...action) {
+	p.t.Helper()
+	before := p.born()
+	p.do(what...)
+	p.arrive(before)
+}
+
+// born tells one load of a page from another.
+func (p *person) born() float64 {
+	p.t.Helper()
+	return get(p.t, p.ctx, chromedp.Evaluate[float64](`performance.timeOrigin`))
+}
+
+func (p *person) arrive(before float64) {
+	p.t.Helper()
+	step, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	for {
+		now, err := chromedp.Run(step, chromedp.Evaluate[float64](`document.readyState === "complete" && location.href !== "about:blank" ? performance.timeOrigin : 0`))
+		if err == nil && now != 0 && now != before {
+			return
+		}
+		select {
+		case <-step.Done():
+			p.t.Fatalf("no page follows %s:\n%s", p.address(), p.text())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// press clicks what leads to another page.
+func (p *person) press(selector string) {
+	p.t.Helper()
+	p.leave(click(selector))
+}
+
+// write empties a field and fills it in.
+func (p *person) write(selector, text string) {
+	p.t.Helper()
+	p.do(visible(selector), chromedp.SetValue(chromedp.CSS(selector), ""), chromedp.Focus(chromedp.CSS(selector)))
+	call(p, input.InsertText, input.InsertTextParams{Text: text})
+}
+
+// sees checks what the page says.
+func (p *person) sees(texts ...string) {
+	p.t.Helper()
+	body := p.text()
+	for _, text := range texts {
+		if !strings.Contains(body, text) {
+			p.t.Fatalf("no %q at %s:\n%s", text, p.address(), body)
+		}
+	}
+}
+
+// at checks which page of a server this is.
+func (p *person) at(path string) {
+	p.t.Helper()
+	if got := p.address(); got.Path != path {
+		p.t.Fatalf("at %s, not at %s:\n%s", got, path, p.text())
+	}
+}
+
+// has says whether the page has an element.
+func (p *person) has(selector string) bool {
+	p.t.Helper()
+	return get(p.t, p.ctx, chromedp.Evaluate[bool](fmt.Sprintf(`document.querySelector(%q) !== null`, selector)))
+}
+
+// back presses the browser's own button.
+func (p *person) back() {
+	p.t.Helper()
+	p.leave(chromedp.NavigateBack())
+}
+
+// signsIn fills the sign-in form in and sends it.
+func (p *person) signsIn(username, password string) {
+	p.t.Helper()
+	p.write("#username", username)
+	p.write("#password", password)
+	p.press("#login-submit")
+}
+
+// types presses keys, one after another.
+func (p *person) types(keys string) {
+	p.t.Helper()
+	p.do(chromedp.KeyEvent(keys))
+}
+
+// enters presses the key, and another page follows.
+func (p *person) enters() {
+	p.t.Helper()
+	p.leave(chromedp.KeyEvent(kb.Enter))
+}
+
+// traffic is what a tab fetched: the weight of each page, and from where.
+type traffic struct {
+	mu       sync.Mutex
+	document map[string]string  // address by load
+	of       map[string]string  // load by request
+	weight   map[string]float64 // bytes by load
+	parts    []part
+}
+
+type part struct{ load, address string }
+
+// maxPage is what a page may weigh with all that it needs.
+const maxPage = 50 << 10
+
+func (f *traffic) hear(event any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		load := string(e.LoaderID)
+		f.of[string(e.RequestID)] = load
+		if e.Type == network.ResourceTypeDocument {
+			f.document[load] = e.Request.URL
+			return
+		}
+		f.parts = append(f.parts, part{load, e.Request.URL})
+	case *network.EventLoadingFinished:
+		f.weight[f.of[string(e.RequestID)]] += e.EncodedDataLength
+	}
+}
+
+// judge: pages of a server of ours are light and need nobody else.
+func (f *traffic) judge(t *testing.T) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for load, weight := range f.weight {
+		if address := f.document[load]; weight > maxPage && !isSaleswave(address) {
+			t.Errorf("%s weighs %.0f bytes", address, weight)
+		}
+	}
+	for _, p := range f.parts {
+		if origin(p.address) != origin(f.document[p.load]) && !strings.HasPrefix(p.address, "data:") {
+			t.Errorf("%s fetches %s", f.document[p.load], p.address)
+		}
+	}
+}
+
+func origin(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// looked are the pages that were looked at: each once is enough.
+var looked = map[string]bool{}
+
+// look lets axe judge the page on a phone and on a desk, in both schemes, and
+// takes pictures of it where SHOTS names a folder.
+func (p *person) look(name string) {
+	p.t.Helper()
+	if looked[name] {
+		return
+	}
+	looked[name] = true
+	script, err := os.ReadFile("../node/node_modules/axe-core/axe.min.js")
+	if err != nil {
+		p.t.Fatalf("axe-core is needed; `make test` installs it: %v", err)
+	}
+	get(p.t, p.ctx, chromedp.Evaluate[any](string(script)+"; true"))
+	for _, v := range views {
+		p.do(chromedp.EmulateViewport(v.width, v.height), prefer(v.scheme))
+		if wider := get(p.t, p.ctx, chromedp.Evaluate[int64](`document.documentElement.scrollWidth - document.documentElement.clientWidth`)); wider > 0 {
+			p.t.Errorf("%s %s: %d pixels wider than the screen", name, v.name, wider)
+		}
+		if dir := os.Getenv("SHOTS"); dir != "" {
+			if err := os.WriteFile(filepath.Join(dir, "people-"+name+"-"+v.name+".png"), get(p.t, p.ctx, chromedp.FullScreenshot(100)), 0o600); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+		p.axe(name + " " + v.name)
+	}
+	p.do(chromedp.EmulateViewport(1280, 900), prefer("light"))
+}
+
+func (p *person) axe(where string) {
+	p.t.Helper()
+	found := get(p.t, p.ctx, chromedp.Evaluate[string](`axe.run(document, {resultTypes: ['violations'], runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']})
+		.then(r => JSON.stringify(r.violations.map(v => ({ID: v.id, Impact: v.impact, Help: v.help,
+			Nodes: v.nodes.map(n => ({HTML: n.html, FailureSummary: n.failureSummary}))}))))`, chromedp.EvalAwaitPromise))
+	var violations []violation
+	if err := json.Unmarshal([]byte(found), &violations); err != nil {
+		p.t.Fatal(err)
+	}
+	for _, v := range violations {
+		if v.Impact == "serious" || v.Impact == "critical" {
+			p.t.Errorf("%s: axe: %s (%s): %s", where, v.Help, v.ID, fmt.Sprint(v.Nodes))
+		}
+	}
+}

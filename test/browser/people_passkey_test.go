@@ -1,0 +1,222 @@
+package browser
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/webauthn"
+
+	"github.com/valetkey/valetkey"
+	"github.com/valetkey/valetkey/oauth"
+)
+
+// vault takes two factors from everybody.
+var vault = valetkey.NewClient{ID: "vault", FirstParty: true, Metadata: oauth.Metadata{Name: "Vault", Factors: 2}}
+
+// authenticator is the tab's own, as phones and laptops have one.
+type authenticator struct {
+	p  *person
+	id webauthn.AuthenticatorID
+}
+
+func (p *person) authenticator() authenticator {
+	p.t.Helper()
+	call(p, webauthn.Enable, webauthn.EnableParams{})
+	made := call(p, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+		Protocol: webauthn.AuthenticatorProtocolCtap2, Ctap2version: webauthn.Ctap2versionCtap21, Transport: webauthn.AuthenticatorTransportInternal,
+		HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+	}})
+	return authenticator{p, made.AuthenticatorID}
+}
+
+// present: somebody touches it when it asks; else it waits.
+func (a authenticator) present(yes bool) {
+	a.p.t.Helper()
+	call(a.p, webauthn.SetAutomaticPresenceSimulation, webauthn.SetAutomaticPresenceSimulationParams{AuthenticatorID: a.id, Enabled: yes})
+}
+
+// verified: it knows who touches it.
+func (a authenticator) verified(yes bool) {
+	a.p.t.Helper()
+	call(a.p, webauthn.SetUserVerified, webauthn.SetUserVerifiedParams{AuthenticatorID: a.id, IsUserVerified: yes})
+}
+
+func (a authenticator) keys() []*webauthn.Credential {
+	a.p.t.Helper()
+	return call(a.p, webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: a.id}).Credentials
+}
+
+// forgets takes all cookies away.
+func (p *person) forgets() {
+	p.t.Helper()
+	call(p, network.ClearBrowserCookies, cdp.Empty{})
+}
+
+// TestPeoplePasskey: made where an app wants two factors, and a way in from then
+// on: by the button, by the browser's own offer, and as the second step.
+func TestPeoplePasskey(t *testing.T) {
+	w := settle(t, valetkey.Config{ThrottleOff: true}, vault)
+	p, sub := somebody(t), w.sub("ada")
+	key := p.authenticator()
+
+	// Set up on the way to an app that wants it.
+	p.connect(w, "vault")
+	p.at("/login")
+	p.look("login-passkey")
+	p.signsIn("ada", password)
+	p.at("/enrol")
+	p.sees("Set up a second step", "To continue to Vault", "Ada Lovelace")
+	p.look("enrol")
+	p.press("#passkey-submit")
+	p.sees("Your recovery codes")
+	p.look("codes")
+	p.press("#codes-done")
+	p.returns("vault").proved(t, sub, "2", "pwd", "hwk", "user", "mfa")
+	if made := key.keys(); len(made) != 1 || made[0].RpID != "localhost" || !made[0].IsResidentCredential || string(made[0].UserHandle) != sub {
+		t.Fatalf("made %+v", made)
+	}
+
+	// Signed in as one who has two factors, nothing is asked at another app.
+	p.connect(w, "saleswave", "acr_values", "2")
+	p.returns("saleswave").proved(t, sub, "2", "pwd", "hwk", "user", "mfa")
+
+	// By the button. The page offered it by itself too, and waits.
+	p.forgets()
+	key.present(false)
+	p.connect(w, "vault")
+	p.at("/login")
+	p.do(click("#passkey-submit"))
+	before := p.born()
+	key.present(true)
+	p.arrive(before)
+	p.returns("vault").proved(t, sub, "2", "hwk", "user", "mfa")
+
+	// By the browser's own offer, in the field of the name: nothing is pressed.
+	p.forgets()
+	key.present(false)
+	p.connect(w, "saleswave")
+	p.at("/login")
+	if got := p.value(`document.getElementById("username").autocomplete`); got != "username webauthn" {
+		t.Errorf("autocomplete is %q", got)
+	}
+	before = p.born()
+	key.present(true)
+	p.arrive(before)
+	p.returns("saleswave").proved(t, sub, "2", "hwk", "user", "mfa")
+
+	// As the second step, after a password.
+	p.forgets()
+	key.present(false)
+	p.connect(w, "saleswave")
+	p.signsIn("ada", password)
+	p.at("/factor")
+	p.sees("Use a passkey of yours", "Don't ask in this browser")
+	p.look("factor-passkey")
+	p.do(click("#passkey-submit"))
+	before = p.born()
+	key.present(true)
+	p.arrive(before)
+	p.returns("saleswave").proved(t, sub, "2", "pwd", "hwk", "user", "mfa")
+
+	// It doesn't know who touches it: nobody is signed in, and the page says so.
+	p.forgets()
+	key.verified(false)
+	p.connect(w, "saleswave")
+	p.at("/login")
+	p.do(click("#passkey-submit"), see("The passkey wasn't used."))
+	p.look("login-passkey-unused")
+	p.signsIn("ada", password)
+	p.at("/factor")
+	p.do(click("#passkey-submit"), see("The passkey wasn't used."))
+	p.press("#by-recovery")
+	p.sees("Recovery code")
+	p.look("factor-recovery")
+}
+
+// TestPeoplePasskeyElsewhere: WebAuthn §13.4.9. A page on another port that shows
+// ours, and passes on what is typed, gets an answer that is worth nothing; and
+// another server knows nobody's.
+func TestPeoplePasskeyElsewhere(t *testing.T) {
+	w := settle(t, valetkey.Config{ThrottleOff: true}, vault)
+	p := somebody(t)
+	key := p.authenticator()
+	p.connect(w, "vault")
+	p.signsIn("ada", password)
+	p.press("#passkey-submit")
+	p.press("#codes-done")
+	p.returns("vault")
+	p.forgets()
+
+	target, err := url.Parse(w.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	relayed := 0
+	relay := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target) // its Host too
+		if r.In.URL.Path == "/login/passkey" {
+			relayed++
+		}
+	}})
+	t.Cleanup(relay.Close)
+	key.present(false)
+	p.open(strings.Replace(relay.URL, "127.0.0.1", "localhost", 1) + "/login")
+	p.do(click("#passkey-submit"))
+	before := p.born()
+	key.present(true)
+	p.arrive(before)
+	p.sees("This passkey isn't known here")
+	if relayed == 0 {
+		t.Error("nothing was passed on: the page asked for no passkey")
+	}
+	p.open(w.URL + "/account")
+	p.at("/login") // nobody was signed in
+
+	other := settle(t, valetkey.Config{ThrottleOff: true})
+	p.forgets()
+	key.present(false)
+	p.connect(other, "saleswave")
+	p.do(click("#passkey-submit"))
+	before = p.born()
+	key.present(true)
+	p.arrive(before)
+	p.sees("This passkey isn't known here")
+	p.look("login-passkey-unknown")
+
+	// Nor on a host that is a number, which has no passkeys.
+	p.open("http://" + w.Address() + "/login")
+	if resp, err := http.Get("http://" + w.Address() + "/login"); err != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("%v %v", resp, err)
+	}
+	p.do(click("#passkey-submit"), see("The passkey wasn't used."))
+}
+
+// TestPeoplePolicy: the operator wants two factors of a group, everywhere.
+func TestPeoplePolicy(t *testing.T) {
+	w := settle(t, valetkey.Config{ThrottleOff: true, Groups: map[string]valetkey.GroupPolicy{"admins": {Factors: 2}}})
+	sub := w.user(valetkey.NewUser{Username: "boss", Password: password, Groups: []string{"admins"}}).Subject
+	p := somebody(t)
+	p.authenticator()
+	p.connect(w, "saleswave")
+	p.signsIn("boss", password)
+	p.at("/enrol")
+	p.press("#passkey-submit")
+	p.press("#codes-done")
+	p.returns("saleswave").proved(t, sub, "2", "pwd", "hwk", "user", "mfa")
+
+	// On the account's own pages too, and for nobody else.
+	q := somebody(t)
+	q.open(w.URL + "/account")
+	q.signsIn("boss", password)
+	q.at("/factor")
+	r := somebody(t)
+	r.open(w.URL + "/account")
+	r.signsIn("ada", password)
+	r.at("/account")
+}
