@@ -117,7 +117,8 @@ func TestAuthorizeCases(t *testing.T) {
 		{"041 form_post", url.Values{"redirect_uri": {"https://evil.example"}, "response_mode": {"form_post"}}, "PAGE400(invalid_request redirect_uri)"},
 		{"max_age", one("max_age", "-1"), red("invalid_request")},
 		{"claims", one("claims", `{"userinfo":`), red("invalid_request")},
-		{"acr essential", one("claims", `{"id_token":{"acr":{"essential":true,"values":["2"]}}}`), red("unmet_authentication_requirements")},
+		{"acr essential", one("claims", `{"id_token":{"acr":{"essential":true,"values":["3"]}}}`), red("unmet_authentication_requirements")},
+		{"acr of two factors", one("claims", `{"id_token":{"acr":{"essential":true,"values":["2"]}}}`), "LOGIN"},
 		{"acr voluntary", one("claims", `{"id_token":{"acr":{"values":["2"]}}}`), "LOGIN"},
 		{"acr reached", one("claims", `{"id_token":{"acr":{"essential":true,"values":["2","1"]}}}`), "LOGIN"},
 	} {

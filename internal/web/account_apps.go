@@ -28,9 +28,10 @@ type connectionRow struct {
 
 // happening is something that became of an app's access.
 type happening struct {
-	At   time.Time
-	Kind string // let-in, refreshed or ended
-	Why  string // it ended, in words
+	App     string
+	At, Now time.Time
+	Kind    string // let-in, refreshed or ended
+	Why     string // it ended, in words
 }
 
 // maxLately is how much of an app's history is shown; what is older than
@@ -77,7 +78,7 @@ func (w *Web) connections(v *visit, given []oauth.Authorization) ([]connectionRo
 		}
 		rows = append(rows, connectionRow{
 			ClientID: c.ClientID, App: viewApp(client), Open: w.OAuth.InitiateLogin(client), Since: c.Since, Used: c.LastUsed, Scopes: scopesIn(v.l, scopesNamed(catalog, c.Scopes)),
-			Live: c.Live, Lately: lately(v.l, given, c.ClientID, w.Now()),
+			Live: c.Live, Lately: lately(v.l, given, client, w.Now()),
 		})
 	}
 	return rows, nil
@@ -85,18 +86,21 @@ func (w *Web) connections(v *visit, given []oauth.Authorization) ([]connectionRo
 
 // lately is what happened to an app's access, newest first, as its authorizations
 // tell: when each was made, when it was refreshed last, and when and why it ended.
-func lately(l *locale.Locale, given []oauth.Authorization, clientID string, now time.Time) []happening {
+func lately(l *locale.Locale, given []oauth.Authorization, client *oauth.Client, now time.Time) []happening {
 	var out []happening
+	add := func(at time.Time, kind, why string) {
+		out = append(out, happening{App: client.Name, At: at, Now: now, Kind: kind, Why: why})
+	}
 	for _, a := range given {
-		if a.ClientID != clientID {
+		if a.ClientID != client.ID {
 			continue
 		}
-		out = append(out, happening{At: a.CreatedAt, Kind: "let-in"})
+		add(a.CreatedAt, "let-in", "")
 		if a.RotatedAt.After(a.CreatedAt) {
-			out = append(out, happening{At: a.RotatedAt, Kind: "refreshed"})
+			add(a.RotatedAt, "refreshed", "")
 		}
 		if !a.EndedAt.IsZero() {
-			out = append(out, happening{At: a.EndedAt, Kind: "ended", Why: endedInWords(l, a.EndReason)})
+			add(a.EndedAt, "ended", endedInWords(l, a.EndReason))
 		}
 	}
 	out = slices.DeleteFunc(out, func(h happening) bool { return now.Sub(h.At) > latelyFor })
@@ -146,7 +150,7 @@ func (w *Web) endedLately(v *visit, connected []connectionRow, given []oauth.Aut
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, connectionRow{ClientID: a.ClientID, App: viewApp(client), Lately: lately(v.l, given, a.ClientID, w.Now())})
+		rows = append(rows, connectionRow{ClientID: a.ClientID, App: viewApp(client), Lately: lately(v.l, given, client, w.Now())})
 	}
 	return rows, nil
 }

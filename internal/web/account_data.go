@@ -169,6 +169,8 @@ func (w *Web) copyOf(v *visit) (copyOfData, error) {
 		Subject: u.Subject, Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified, Administrator: u.Admin, Groups: u.Memberships,
 		HasPassword: u.Password != "", TwoStep: u.TwoStep, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt,
 	}}
+	out.Passkeys, out.Authenticator, out.Linked, out.Sessions, out.Browsers = []passkeyData{}, []totpData{}, []linkedData{}, []sessionData{}, []browserData{}
+	out.Consents, out.Access, out.Apps, out.Activity = []consentData{}, []authorizationData{}, []appData{}, []activityData{}
 	for _, read := range []func(*visit, *copyOfData) error{w.copyClaims, w.copyFactors, w.copySessions, w.copyAccess, w.copyApps, w.copyActivity} {
 		if err := read(v, &out); err != nil {
 			return out, err

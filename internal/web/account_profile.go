@@ -75,8 +75,8 @@ func profileLines(l *locale.Locale) []profileGroup {
 
 // profileFacts are the lines that somebody has filled in, and no others.
 func profileFacts(l *locale.Locale, claims oauth.Claims) []fact {
-	user := login.User{Claims: claims}
-	said := user.Profile()
+	name, _ := claims["name"].(string)
+	said := login.User{Name: name, Claims: claims}.Profile()
 	var out []fact
 	for _, g := range profileLines(l) {
 		for _, line := range g.Lines {

@@ -142,13 +142,13 @@ func (w *Web) forbidden(rw http.ResponseWriter, r *http.Request) {
 	w.showError(rw, r, http.StatusForbidden, errorView{
 		What: l.T("This form is out of date"), Why: l.T("It was opened before something changed, in another browser, or on another site. Nothing was changed."),
 		Do: l.T("Open the page again and send the form once more. Cookies must be allowed for this site."), Code: "forbidden",
-		Back: reopen(r), BackText: l.T("Open the page again"),
+		Back: w.reopen(r), BackText: l.T("Open the page again"),
 	})
 }
 
 // reopen is where the form that was refused can be had afresh: its own path,
 // which a route of ours matched, and the envelope it was about.
-func reopen(r *http.Request) string {
+func (w *Web) reopen(r *http.Request) string {
 	if !strings.HasPrefix(r.URL.Path, "/") || strings.HasPrefix(r.URL.Path, "//") || r.Pattern == "" || r.Pattern == "/" {
 		return "/account"
 	}
@@ -157,6 +157,8 @@ func reopen(r *http.Request) string {
 		return "/account"
 	case strings.HasPrefix(r.URL.Path, "/developer/apps/"):
 		return "/developer"
+	case strings.HasPrefix(r.URL.Path, "/account/") && !w.shows(r): // a button of a page
+		return pageOfForm(r.URL.Path)
 	}
 	return pathWith(r.URL.Path, "i", r.URL.Query().Get("i"))
 }

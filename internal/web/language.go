@@ -107,7 +107,7 @@ const maxHere = 8 << 10
 // here is the page that is being shown, by an address that shows it again.
 func (w *Web) here(r *http.Request) string {
 	if changes(r.Method) && !w.shows(r) {
-		return reopen(r)
+		return w.reopen(r)
 	}
 	at := r.URL.EscapedPath()
 	if q := r.URL.Query(); q.Has("ui_locales") { // it would outdo the choice

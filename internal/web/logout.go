@@ -11,12 +11,13 @@ import (
 )
 
 type logoutView struct {
-	App    *appView
-	Done   bool
-	Form   string
-	Carry  [][2]string // the app's request, asked again when the person says yes
-	Who    whoView
-	Action string
+	Provider *linkView // where the session came from
+	App      *appView
+	Done     bool
+	Form     string
+	Carry    [][2]string // the app's request, asked again when the person says yes
+	Who      whoView
+	Action   string
 
 	// Names of apps: reached, told by the frames of this page, not reached so
 	// far, not to be reached.
@@ -130,6 +131,7 @@ func (w *Web) questionByPost(rw http.ResponseWriter, r *http.Request, form url.V
 // signOut ends the session, and with it what hangs off it.
 func (w *Web) signOut(rw http.ResponseWriter, r *http.Request, rec login.Record, asked *oauth.LogoutRequest) {
 	told := new(oauth.SignedOut)
+	provider := w.providerOf(r, rec)
 	if rec.ID != "" {
 		if err := w.Login.SignOut(r.Context(), rec); err != nil {
 			w.fail(rw, r, err)
@@ -146,13 +148,13 @@ func (w *Web) signOut(rw http.ResponseWriter, r *http.Request, rec login.Record,
 		w.redirect(rw, r, asked.Redirect)
 		return
 	}
-	w.showSignedOut(rw, r, asked, told)
+	w.showSignedOut(rw, r, asked, told, provider)
 }
 
 // showSignedOut says which apps were told and which were not. Those of the
 // front channel are told by this page: Front-Channel Logout §2.
-func (w *Web) showSignedOut(rw http.ResponseWriter, r *http.Request, asked *oauth.LogoutRequest, told *oauth.SignedOut) {
-	v := logoutView{Done: true, App: viewApp(asked.Client)}
+func (w *Web) showSignedOut(rw http.ResponseWriter, r *http.Request, asked *oauth.LogoutRequest, told *oauth.SignedOut, provider *linkView) {
+	v := logoutView{Done: true, App: viewApp(asked.Client), Provider: provider}
 	how := as{}
 	reached := map[string]bool{}
 	for _, app := range told.Back {
@@ -184,6 +186,21 @@ func (w *Web) showSignedOut(rw http.ResponseWriter, r *http.Request, asked *oaut
 		v.Continue = pathWith("/logout/continue", "to", w.forms.Seal([]byte(asked.Redirect), formBind(w.Browser(rw, r), "continue")))
 	}
 	w.render(rw, r, how, "logout", page{Title: w.speak(r).T("You are signed out"), D: v})
+}
+
+// providerOf is where the person may sign out of the provider that the session
+// came from: OpenID Connect RP-Initiated Logout §2, as its client. nil: nowhere.
+func (w *Web) providerOf(r *http.Request, rec login.Record) *linkView {
+	name, idToken := w.Login.CameFrom(rec)
+	c := w.connector(entry{}, name)
+	if name == "" || c == nil {
+		return nil
+	}
+	to, err := c.LogoutURL(r.Context(), idToken, w.Issuer+"/logout", "")
+	if err != nil || oauth.SafeLink(to) == "" && !strings.HasPrefix(to, "http://") {
+		return nil
+	}
+	return &linkView{ID: "logout-provider", Path: to, Text: w.speak(r).T("Sign out of {0} too", c.Title)}
 }
 
 // frameOrigin is the origin of an app's page that may be framed, "" for what a

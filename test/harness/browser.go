@@ -59,6 +59,12 @@ func (b *Browser) Cookies() []*http.Cookie {
 	return b.client.Jar.Cookies(u)
 }
 
+// Plant gives the browser a cookie, as somebody else might.
+func (b *Browser) Plant(name, value string) {
+	u, _ := url.Parse(b.origin)
+	b.client.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value, Path: "/"}})
+}
+
 // Get opens an address; one that begins with a slash is the server's.
 func (b *Browser) Get(address string) (*Page, error) { return b.do(http.MethodGet, address, nil) }
 
