@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks, from Debian's packages
-# and npm. TEST_SKIP=postgres,browser,node,apache,python leaves parts out.
+# and npm. TEST_SKIP=postgres,browser,node,apache,python,ldap leaves parts out.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -19,6 +19,10 @@ fi
 # Apache itself comes with the module, as a program and not as a service.
 if ! skipped apache && ! [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ]; then
   packages+=(libapache2-mod-auth-openidc)
+fi
+# The directory server is run as a program, on a port of its own.
+if ! skipped ldap && ! [ -x /usr/sbin/slapd ]; then
+  packages+=(slapd)
 fi
 has_authlib() { "$1" -c 'import authlib, requests' >/dev/null 2>&1; }
 if ! skipped python && ! has_authlib python3 && ! has_authlib /usr/bin/python3; then

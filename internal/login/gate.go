@@ -145,6 +145,12 @@ func (s *Service) Demand(groups []string) string {
 	return ""
 }
 
+// Administers says whether somebody administers the server: by their own account,
+// or by a group whose members do.
+func (s *Service) Administers(u User) bool {
+	return u.Admin || slices.ContainsFunc(u.Groups(), func(g string) bool { return s.Policy.Groups[g].Admin })
+}
+
 // halfLife is how long a sign-in may stand at its second half.
 const halfLife = 15 * time.Minute
 

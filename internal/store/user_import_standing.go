@@ -94,14 +94,30 @@ func knownTo(c conn, people []Import) (acquaintances, error) {
 	return a, nil
 }
 
+// askNames finds first which keys are in use, by a subquery for each: PostgreSQL
+// plans a statement for the size that a table has when it is prepared, and a join
+// that reads an empty table whole goes on to read one that has grown.
 func (a acquaintances) askNames(c conn, keys []any) error {
-	in := numbered(len(keys), 1)
+	used, err := all(c, scanKey, `WITH k (key) AS (VALUES `+numbered(len(keys), 1)+`) SELECT key FROM k
+		WHERE (SELECT MIN(created_at) FROM users WHERE username_key = key) IS NOT NULL
+		OR (SELECT MIN(created_at) FROM users WHERE email_key = key AND email_verified) IS NOT NULL`, keys...)
+	if err != nil || len(used) == 0 {
+		return err
+	}
+	used = padTo2(used, 1)
+	in := numbered(len(used), 1)
 	found, err := all(c, scanNamed, `SELECT username_key, email_key, email_verified, created_at FROM users WHERE username_key IN (`+in+`)
-		UNION SELECT username_key, email_key, email_verified, created_at FROM users WHERE email_key IN (`+in+`) AND email_verified`, keys...)
+		UNION SELECT username_key, email_key, email_verified, created_at FROM users WHERE email_key IN (`+in+`) AND email_verified`, used...)
 	for _, n := range found {
 		a.know(n)
 	}
 	return err
+}
+
+func scanKey(r scanner) (key any, err error) {
+	var text string
+	err = r.Scan(&text)
+	return text, err
 }
 
 func (a acquaintances) askLinks(c conn, links []any) error {
@@ -109,7 +125,8 @@ func (a acquaintances) askLinks(c conn, links []any) error {
 		var issuer, upstream string
 		err = r.Scan(&issuer, &upstream)
 		return linkKey(issuer, upstream), err
-	}, "SELECT issuer, upstream_subject FROM identities WHERE (issuer, upstream_subject) IN (VALUES "+numbered(len(links)/2, 2)+")", links...)
+	}, `WITH k (issuer, name) AS (VALUES `+numbered(len(links)/2, 2)+`) SELECT issuer, name FROM k
+		WHERE (SELECT MIN(created_at) FROM identities WHERE identities.issuer = k.issuer AND upstream_subject = k.name) IS NOT NULL`, links...)
 	for _, key := range found {
 		a.links[key] = true
 	}
@@ -130,7 +147,7 @@ func padTo2(args []any, size int) []any {
 	return padded
 }
 
-// numbered writes n groups of parameters: "$1, $2", or "($1, $2), ($3, $4)".
+// numbered writes n groups of parameters: "($1), ($2)", or "($1, $2), ($3, $4)".
 func numbered(n, size int) string {
 	var b strings.Builder
 	for i := range n {
@@ -138,7 +155,7 @@ func numbered(n, size int) string {
 			b.WriteString(", ")
 		}
 		if size == 1 {
-			fmt.Fprintf(&b, "$%d", i+1)
+			fmt.Fprintf(&b, "($%d)", i+1)
 			continue
 		}
 		fmt.Fprintf(&b, "($%d, $%d)", 2*i+1, 2*i+2)

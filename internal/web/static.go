@@ -47,11 +47,11 @@ func loadStatic() (*static, error) {
 	return s, nil
 }
 
-// between is what a style sheet says to people alone: comments, and where a line
+// cssNoise is what a style sheet says to people alone: comments, and where a line
 // ends and the next begins.
-var between = regexp.MustCompile(`(?s)/\*.*?\*/|\n[\n\t]*`)
+var cssNoise = regexp.MustCompile(`(?s)/\*.*?\*/|\n[\n\t]*`)
 
-func dense(css []byte) []byte { return between.ReplaceAll(css, nil) }
+func dense(css []byte) []byte { return cssNoise.ReplaceAll(css, nil) }
 
 // add puts a file beside those that are part of the program.
 func (s *static) add(name string, content []byte) (at string) {
