@@ -53,7 +53,8 @@ func (s *Server) complete(ctx context.Context, c *Client, in *Interaction, stand
 	if err != nil {
 		return standing, err
 	}
-	standing.barred = catalog.barred(in.Request.wanted(), standing.Session.Groups)
+	standing.barred = catalog.barred(in.Request.Scopes, standing.Session.Groups)
+	standing.barred = append(standing.barred, catalog.barred(in.Request.Claims.scopesOf(), standing.Session.Groups)...)
 	standing.consent, err = s.Store.Consent(ctx, standing.Session.Subject, c.ID)
 	return standing, err
 }

@@ -64,3 +64,12 @@ func (s *Service) farewell(a Actor) ([]mail.Row, error) {
 	}
 	return s.seal(s.Post.Notice(s.person(a.user), mail.AccountDeleted, e))
 }
+
+// CheckEmail judges an address by its form alone, before its owner is asked for
+// any proof.
+func CheckEmail(email string) error {
+	if email == "" {
+		return &Invalid{Field: "email", Why: "Write an email address."}
+	}
+	return checkEmail(email)
+}

@@ -47,12 +47,16 @@ func (w *Web) postAddress(v *visit) {
 	case email == v.user.Email && v.user.EmailVerified:
 		w.renderAddress(v, http.StatusUnprocessableEntity, email, v.l.T("This is your address already, and it is confirmed."))
 		return
-	case email != v.user.Email:
+	}
+	sealed, err := "", login.CheckEmail(email)
+	if err == nil && email != v.user.Email {
 		if _, ok := w.actor(v, "/account/email"); !ok {
 			return
 		}
 	}
-	sealed, err := w.Login.ProveAddress(v.r.Context(), v.user, email, w.browser(v.r), v.l.Tag, w.visitor(v.r))
+	if err == nil {
+		sealed, err = w.Login.ProveAddress(v.r.Context(), v.user, email, w.browser(v.r), v.l.Tag, w.visitor(v.r))
+	}
 	switch problem, status, ok := w.mailRefused(v.rw, v.r, err); {
 	case err == nil:
 		w.redirect(v.rw, v.r, pathWith("/account/email/code", "m", sealed)+"&a="+w.sealAddress(v, email))
