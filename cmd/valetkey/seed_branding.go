@@ -16,13 +16,15 @@ import (
 
 // seedBranding is how the pages look; files are beside the configuration.
 type seedBranding struct {
-	seedLooks `yaml:",inline"`
+	Looks `yaml:",inline"`
 
 	Templates string               `yaml:"templates"`
-	Clients   map[string]seedLooks `yaml:"clients"`
+	Clients   map[string]Looks `yaml:"clients"`
 }
 
-type seedLooks struct {
+// Looks are those of the server, or of one app; exported so that they can be read in
+// place.
+type Looks struct {
 	Name       string     `yaml:"name"`
 	Logo       string     `yaml:"logo"`
 	Accent     string     `yaml:"accent"`
@@ -60,7 +62,7 @@ func (s *seed) readBranding(node ast.Node) error {
 	return nil
 }
 
-func (l seedLooks) brand(folder string) (valetkey.Brand, error) {
+func (l Looks) brand(folder string) (valetkey.Brand, error) {
 	b := valetkey.Brand{Name: l.Name, Accent: l.Accent, Dark: l.AccentDark}
 	for _, link := range l.Links {
 		b.Links = append(b.Links, valetkey.BrandLink{Text: link.Text, URL: link.URL})

@@ -104,10 +104,20 @@ func (a acquaintances) askNames(c conn, keys []any) error {
 	if err != nil || len(used) == 0 {
 		return err
 	}
-	used = padTo2(used, 1)
-	in := numbered(len(used), 1)
-	found, err := all(c, scanNamed, `SELECT username_key, email_key, email_verified, created_at FROM users WHERE username_key IN (`+in+`)
-		UNION SELECT username_key, email_key, email_verified, created_at FROM users WHERE email_key IN (`+in+`) AND email_verified`, used...)
+	if err := a.ask(c, "username_key IN", used); err != nil {
+		return err
+	}
+	used = slices.DeleteFunc(used, func(key any) bool { return len(a.names[key.(string)]) > 0 }) //nolint:forcetypeassert // scanKey's
+	if len(used) == 0 {
+		return nil
+	}
+	return a.ask(c, "email_verified AND email_key IN", used)
+}
+
+func (a acquaintances) ask(c conn, in string, keys []any) error {
+	keys = padTo2(keys, 1)
+	found, err := all(c, scanNamed, "SELECT username_key, email_key, email_verified, created_at FROM users WHERE "+
+		in+" ("+numbered(len(keys), 1)+")", keys...)
 	for _, n := range found {
 		a.know(n)
 	}

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,9 +59,10 @@ func (h *house) letters(box *mail.Mailbox, to string) []mail.Received {
 	var out []mail.Received
 	for _, l := range box.List() {
 		if strings.Contains(l.To, to) {
-			out = append([]mail.Received{l}, out...)
+			out = append(out, l)
 		}
 	}
+	slices.SortFunc(out, func(a, b mail.Received) int { return strings.Compare(a.ID, b.ID) })
 	return out
 }
 

@@ -40,7 +40,7 @@ func (w *Web) sections(r *http.Request, e entry, v *loginView) error {
 }
 
 func (v *loginView) add(s section) {
-	s.Or = len(v.Sections) > 0 && (s.Kind != "link" || v.Sections[len(v.Sections)-1].Kind != "link")
+	s.Or = len(v.Sections) > 0 && (s.Kind == "password" || v.Sections[len(v.Sections)-1].Kind == "password")
 	v.Sections = append(v.Sections, s)
 }
 
