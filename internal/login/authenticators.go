@@ -57,6 +57,12 @@ func CheckChain(chain []Authenticator) error {
 			return fmt.Errorf("authenticator %q can't be factor %d", a.Name, a.Factor)
 		case !builtin && a.Verify == nil:
 			return fmt.Errorf("authenticator %q isn't known; those built in are password, passkey, email, connectors, totp and recovery", a.Name)
+		case a.Verify != nil && (a.Factor != 1 || builtin):
+			return fmt.Errorf("authenticator %q: one of your own is factor 1, under a name of its own", a.Name)
+		case a.Verify != nil && a.Template == "":
+			return fmt.Errorf("authenticator %q has no template: the page that asks for it", a.Name)
+		case a.Template != "" && builtin && a.Name != WayPassword:
+			return fmt.Errorf("authenticator %q can't have a page of its own; password can", a.Name)
 		case a.Factor != 1 && a.Factor != 2:
 			return fmt.Errorf("authenticator %q: factor is 1 or 2", a.Name)
 		case slices.ContainsFunc(chain[:i], func(b Authenticator) bool { return b.Name == a.Name && b.Factor == a.Factor }):

@@ -38,8 +38,9 @@ func UpstreamKey(issuer, name string) string {
 	return fmt.Sprintf("%x", secret.Hash(issuer + "\n" + name)[:16])
 }
 
-// maxKept is how long an ID token may be that is kept for the provider's logout.
-const maxKept = 6 << 10
+// maxKept is how long an ID token may be that is kept for the provider's logout: it
+// travels in an address while a second factor is asked for.
+const maxKept = 3 << 10
 
 func (s *Service) arrivedFrom(a Arrival) *upstreamSession {
 	u := &upstreamSession{Connector: a.Connector}

@@ -18,6 +18,7 @@ const (
 	keepUnusedLogo  = 24 * time.Hour
 	keepProblemsFor = 30 * 24 * time.Hour
 	keepActivities  = 90 * 24 * time.Hour
+	keepOnce        = 60 * 24 * time.Hour  // browsers that never came back
 	keepBrowsers    = 400 * 24 * time.Hour // as long as any browser keeps its cookie
 )
 
@@ -87,7 +88,8 @@ func (s *Store) sweepLinks(ctx context.Context, now time.Time) error {
 
 func (s *Store) sweepBrowsers(ctx context.Context, now time.Time) error {
 	return s.inBatches(ctx, `DELETE FROM browsers WHERE (subject, hash) IN (SELECT subject, hash FROM browsers
-		WHERE seen_at < $1 ORDER BY seen_at LIMIT $2)`, unix(now.Add(-keepBrowsers)), sweepBatch)
+		WHERE seen_at < $1 AND (seen_at < $2 OR seen_at = first_at) ORDER BY seen_at LIMIT $3)`,
+		unix(now.Add(-keepOnce)), unix(now.Add(-keepBrowsers)), sweepBatch)
 }
 
 func (s *Store) sweepActivities(ctx context.Context, now time.Time) error {

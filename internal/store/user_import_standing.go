@@ -107,14 +107,18 @@ func (a acquaintances) askNames(c conn, keys []any) error {
 	if err := a.ask(c, "username_key IN", used); err != nil {
 		return err
 	}
-	used = slices.DeleteFunc(used, func(key any) bool { return len(a.names[key.(string)]) > 0 }) //nolint:forcetypeassert // scanKey's
+	used = slices.DeleteFunc(used, func(key string) bool { return len(a.names[key]) > 0 })
 	if len(used) == 0 {
 		return nil
 	}
 	return a.ask(c, "email_verified AND email_key IN", used)
 }
 
-func (a acquaintances) ask(c conn, in string, keys []any) error {
+func (a acquaintances) ask(c conn, in string, used []string) error {
+	var keys []any
+	for _, key := range used {
+		keys = append(keys, key)
+	}
 	keys = padTo2(keys, 1)
 	found, err := all(c, scanNamed, "SELECT username_key, email_key, email_verified, created_at FROM users WHERE "+
 		in+" ("+numbered(len(keys), 1)+")", keys...)
@@ -124,10 +128,9 @@ func (a acquaintances) ask(c conn, in string, keys []any) error {
 	return err
 }
 
-func scanKey(r scanner) (key any, err error) {
-	var text string
-	err = r.Scan(&text)
-	return text, err
+func scanKey(r scanner) (key string, err error) {
+	err = r.Scan(&key)
+	return key, err
 }
 
 func (a acquaintances) askLinks(c conn, links []any) error {

@@ -91,6 +91,7 @@ func (h *house) verified(u login.User) login.User {
 	h.t.Helper()
 	u.EmailVerified = true
 	ok(h.t, h.Store.UpdateUser(context.Background(), u))
+	h.advance(time.Second) // letters are told apart by their times
 	return h.again(u)
 }
 

@@ -162,6 +162,7 @@ func TestEmailByLetterIsNoProof(t *testing.T) {
 	box := new(mail.Mailbox)
 	h := newHouse(t, withMail(t, box), withEmail)
 	h.verified(h.user("ada"))
+	h.advance(time.Second)
 	v := h.visitor()
 	page := v.follow(v.submit(v.get("/login/email"), "email-form", "username", "ada"))
 	if a := v.submit(page, "otp-form", "otp", h.newest(box, "ada@").Code); a.Code != 303 {

@@ -93,7 +93,9 @@ func (w *Web) isFresh(rw http.ResponseWriter, r *http.Request) bool {
 	}
 	switch {
 	case errors.Is(err, login.ErrStale), errors.Is(err, oauth.ErrNotFound):
-		w.toLoginAgain(rw, r)
+		page := r.Clone(r.Context()) // whatever was posted, its page is what to come back to
+		page.Method = http.MethodGet
+		w.toLoginAgain(rw, page)
 		return false
 	case err != nil:
 		w.fail(rw, r, err)

@@ -188,10 +188,27 @@ func (w *Web) showEmailLink(rw http.ResponseWriter, r *http.Request) {
 			Intro:   []string{l.T("You asked for this letter in another browser, or on another device. Type its code there, or open the link there."), l.T("If you didn't ask for it, close this page: nobody is signed in by it.")},
 		})
 	default:
-		w.ask(rw, r, http.StatusOK, entry{}, askView{
+		_, e, ok := w.askedFrom(rw, r, m)
+		if !ok {
+			return
+		}
+		w.ask(rw, r, http.StatusOK, e, askView{ // its POST may end at the app, which form-action has to let through
 			ID: "email-link-form", Heading: l.T("Sign in as {0}", viewUser(m.User).Label()), Action: r.URL.RequestURI(), Form: w.askToken(rw, r, "email-link"), Button: l.T("Sign in"),
 		})
 	}
+}
+
+// askedFrom is the sign-in page that a letter was asked for from, as a request,
+// and where it leads.
+func (w *Web) askedFrom(rw http.ResponseWriter, r *http.Request, m login.MailLink) (*http.Request, entry, bool) {
+	to, err := url.Parse(m.To)
+	if err != nil || !isLocal(m.To) {
+		to = &url.URL{Path: "/login"}
+	}
+	page := r.Clone(r.Context())
+	page.URL = to
+	e, ok := w.entry(rw, page)
+	return page, e, ok
 }
 
 func (w *Web) postEmailLink(rw http.ResponseWriter, r *http.Request) {
@@ -211,14 +228,8 @@ func (w *Web) postEmailLink(rw http.ResponseWriter, r *http.Request) {
 		w.fail(rw, r, err)
 		return
 	}
-	to, fault := url.Parse(m.To)
-	if fault != nil || !isLocal(m.To) {
-		to = &url.URL{Path: "/login"}
-	}
-	next := r.Clone(r.Context()) // where the sign-in leads is what its own page said
-	next.URL = to
-	if e, ok := w.entry(rw, next); ok {
-		w.enter(rw, next, e, evidence)
+	if page, e, ok := w.askedFrom(rw, r, m); ok {
+		w.enter(rw, page, e, evidence)
 	}
 }
 
