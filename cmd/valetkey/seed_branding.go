@@ -18,7 +18,7 @@ import (
 type seedBranding struct {
 	Looks `yaml:",inline"`
 
-	Templates string               `yaml:"templates"`
+	Templates string           `yaml:"templates"`
 	Clients   map[string]Looks `yaml:"clients"`
 }
 

@@ -20,7 +20,7 @@ type User struct {
 	EmailVerified bool
 	Name          string
 	Claims        oauth.Claims // further standard claims of OpenID Connect Core §5.1
-	Password      string       // argon2id PHC string; "" for none
+	Password      string       // PHC string, argon2id unless it was imported; "" for none
 	Admin         bool
 	Disabled      bool
 	Locked        bool // by the owner's own word: only a way back undoes it

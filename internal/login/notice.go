@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/internal/mail"
 	"github.com/valetkey/valetkey/internal/secret"
 )
@@ -72,7 +73,10 @@ func (s *Service) person(user User) mail.Person {
 // §5.1.
 func (u User) Locale() string {
 	tag, _ := u.Claims["locale"].(string)
-	return tag
+	if tag == "" {
+		return ""
+	}
+	return locale.Match([]string{tag}, "", "").Tag
 }
 
 // note writes what happened where nothing else is written.

@@ -148,6 +148,10 @@ func (s *Service) byPassword(ctx context.Context, user User, a Attempt) (User, e
 		return User{}, ErrWrong
 	}
 	ok, err := s.Hasher.Verify(ctx, a.Address, password, user.Password)
+	if err == nil && !ok && a.Password != password && secret.Outdated(user.Password) && possiblePassword(a.Password) {
+		// Other systems hashed what was typed, not its normal form.
+		ok, err = s.Hasher.Verify(ctx, a.Address, a.Password, user.Password)
+	}
 	switch {
 	case err != nil:
 		return User{}, err

@@ -8,7 +8,7 @@ import (
 	"github.com/valetkey/valetkey/oauth"
 )
 
-const passkeyColumns = "id, subject, name, credential, sign_count, created_at, used_at, used_agent, used_address"
+const passkeyColumns = "id, subject, name, credential, sign_count, created_at, used_at, used_agent, used_address" //nolint:gosec // names of columns
 
 func scanPasskey(r scanner) (p login.Passkey, err error) {
 	err = r.Scan(&p.ID, &p.Subject, &p.Name, &p.Credential, &p.SignCount, intoTime(&p.CreatedAt), intoTime(&p.UsedAt), &p.UsedAgent, &p.UsedAddress)

@@ -82,8 +82,9 @@ func (w *Web) activityInWords(l *locale.Locale, a login.Activity) string {
 		return l.T("Your data was downloaded")
 	case login.DidGuess:
 		return l.T("Somebody who knew your password guessed at your second step")
+	default:
+		return w.namedInWords(l, a)
 	}
-	return w.namedInWords(l, a)
 }
 
 // namedInWords are those that name a factor, a provider or an address.
@@ -142,4 +143,3 @@ func (w *Web) postNotMe(v *visit) {
 	}
 	w.redirect(v.rw, v.r, pathWith("/account/password", "ended", "1"))
 }
-

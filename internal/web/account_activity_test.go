@@ -4,6 +4,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,9 +17,6 @@ import (
 	"github.com/valetkey/valetkey/internal/mail"
 	"github.com/valetkey/valetkey/internal/secret"
 	"github.com/valetkey/valetkey/oauth"
-
-	"net/http"
-	"net/http/httptest"
 )
 
 func TestActivity(t *testing.T) {

@@ -32,6 +32,7 @@ type happening struct {
 	At, Now time.Time
 	Kind    string // let-in, refreshed or ended
 	Why     string // it ended, in words
+	Alarm   bool   // somebody else may have had it
 }
 
 // maxLately is how much of an app's history is shown; what is older than
@@ -88,8 +89,10 @@ func (w *Web) connections(v *visit, given []oauth.Authorization) ([]connectionRo
 // tell: when each was made, when it was refreshed last, and when and why it ended.
 func lately(l *locale.Locale, given []oauth.Authorization, client *oauth.Client, now time.Time) []happening {
 	var out []happening
-	add := func(at time.Time, kind, why string) {
-		out = append(out, happening{App: client.Name, At: at, Now: now, Kind: kind, Why: why})
+	add := func(at time.Time, kind, reason string) {
+		out = append(out, happening{
+			App: client.Name, At: at, Now: now, Kind: kind, Why: endedInWords(l, reason), Alarm: reason == endedByReplay || reason == endedByUsedCode,
+		})
 	}
 	for _, a := range given {
 		if a.ClientID != client.ID {
@@ -100,7 +103,7 @@ func lately(l *locale.Locale, given []oauth.Authorization, client *oauth.Client,
 			add(a.RotatedAt, "refreshed", "")
 		}
 		if !a.EndedAt.IsZero() {
-			add(a.EndedAt, "ended", endedInWords(l, a.EndReason))
+			add(a.EndedAt, "ended", a.EndReason)
 		}
 	}
 	out = slices.DeleteFunc(out, func(h happening) bool { return now.Sub(h.At) > latelyFor })

@@ -30,11 +30,11 @@ import (
 // What the account's pages hold that differs from run to run.
 func init() {
 	for what, by := range map[string]string{
-		`(name="(?:sealed|m|a)" value=")[^"]+`:            "${1}SEALED",
-		`([?&](?:amp;)?(?:m|a|o|s)=)[^"&]+`:               "${1}SEALED",
-		`(id="totp-key">)[A-Z2-7 ]+`:                      "${1}KEY",
+		`(name="(?:sealed|m|a)" value=")[^"]+`:             "${1}SEALED",
+		`([?&](?:amp;)?(?:m|a|o|s)=)[^"&]+`:                "${1}SEALED",
+		`(id="totp-key">)[A-Z2-7 ]+`:                       "${1}KEY",
 		`(?m)^(<pre id="recovery-codes".*>)?[a-z2-7-]{15}`: "${1}CODE",
-		`(user&#34;:.*?id&#34;:&#34;)[^&]+`:               "${1}USER",
+		`(user&#34;:.*?id&#34;:&#34;)[^&]+`:                "${1}USER",
 	} {
 		volatile = append(volatile, struct {
 			what *regexp.Regexp
@@ -227,7 +227,6 @@ func (h *house) everything(u login.User) string {
 func withEmail(c *Config) {
 	c.Login.Chain = append(login.DefaultChain(), login.Authenticator{Name: login.WayEmail, Factor: 1, Order: 50})
 }
-
 
 // request is one that a visitor would make.
 func (h *house) request(v *visitor) *http.Request {

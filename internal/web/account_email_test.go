@@ -44,7 +44,7 @@ func TestEmailAddress(t *testing.T) {
 		t.Error("not confirmed")
 	}
 	a = v.get("/account/email")
-	a.has(t, 200, `id="email-state">Confirmed`)
+	a.has(t, 200, `id="email-state"`, "Confirmed")
 	golden(t, "account_email_confirmed", a)
 	if strings.Contains(a.text, "confirm-form") {
 		t.Error("asks to confirm what is confirmed")

@@ -84,6 +84,7 @@ func profileFacts(l *locale.Locale, claims oauth.Claims) []fact {
 			if line.ID == "locale" {
 				value = languageName(value)
 			}
+			value = strings.ReplaceAll(value, "\n", ", ")
 			if value != "" {
 				out = append(out, fact{line.Label, value})
 			}

@@ -107,10 +107,24 @@ func (w *Web) viewPasskeys(v *visit, view *safetyView) error {
 	keys, err := w.Store.Passkeys(v.r.Context(), v.user.Subject)
 	for i, k := range keys {
 		view.Passkeys = append(view.Passkeys, passkeyRow{
-			N: i + 1, ID: login.PasskeyID(k.ID), Name: k.Name, At: k.CreatedAt, Used: k.UsedAt, UsedAgent: k.UsedAgent, UsedPlace: k.UsedAddress,
+			N: i + 1, ID: login.PasskeyID(k.ID), Name: factorName(v.l, k.Name), At: k.CreatedAt, Used: k.UsedAt, UsedAgent: k.UsedAgent, UsedPlace: k.UsedAddress,
 		})
 	}
 	return err
+}
+
+// factorName is what its owner calls a factor; the names that it has until then
+// are ours.
+func factorName(l *locale.Locale, name string) string {
+	switch name {
+	case "Passkey":
+		return l.T("Passkey")
+	case "Security key":
+		return l.T("Security key")
+	case "Authenticator app":
+		return l.T("Authenticator app")
+	}
+	return name
 }
 
 // takesPasskeys says whether people may prove themselves by one, at either step.
@@ -122,7 +136,7 @@ func (w *Web) viewTOTPs(v *visit, view *safetyView) error {
 	view.TakesTOTP, view.DropTOTP = w.Login.Offers(login.WayTOTP, 2, nil), w.token(v, "totp-remove")
 	apps, err := w.Store.TOTPs(v.r.Context(), v.user.Subject)
 	for i, t := range apps {
-		view.TOTPs = append(view.TOTPs, totpRow{N: i + 1, ID: t.ID, Name: t.Name, At: t.CreatedAt, Used: t.UsedAt})
+		view.TOTPs = append(view.TOTPs, totpRow{N: i + 1, ID: t.ID, Name: factorName(v.l, t.Name), At: t.CreatedAt, Used: t.UsedAt})
 	}
 	return err
 }

@@ -108,7 +108,7 @@ func (w *Web) renderLogin(rw http.ResponseWriter, r *http.Request, status int, e
 		w.fail(rw, r, err)
 		return
 	}
-	how := as{status: status}
+	how := as{status: status, formAction: w.formAway()}
 	l := w.speak(r)
 	title := l.T("Sign in")
 	if e.app {

@@ -93,6 +93,19 @@ func (w *Web) routesHome() bool {
 	return w.Others != nil && slices.ContainsFunc(w.Others.List(), func(c *upstream.Connector) bool { return len(c.Domains) > 0 })
 }
 
+// formAway is form-action for a sign-in page that no app asked for: its POST may
+// end at the provider to which an address belongs, and browsers hold that against
+// the page. A server on this machine may send people to another one here.
+func (w *Web) formAway() string {
+	switch {
+	case !w.routesHome():
+		return formSelf
+	case w.secure:
+		return "'self' https:"
+	}
+	return "'self' https: http://localhost:* http://127.0.0.1:*"
+}
+
 // elsewhere is the page of the provider that a request is for: named by idp_hint
 // or by an acr value, by the domain of login_hint, or the only way there is.
 // Nobody who comes from a page of ours is sent away again.

@@ -121,6 +121,8 @@ func inBrackets(t *testing.T) string {
 // ours is what stays as it is in every language: names, addresses, words of
 // operators and of protocols.
 var ours = regexp.MustCompile(`^(Valet Key|Saleswave|Tidy notes|Ada of ada|ada|English|Deutsch|OAuth 2\.1|FAPI 2\.0|curl|Go|Node|RS256|PS256|ES256|EdDSA|` +
+	`GitHub|Laptop|Phone|ada-l|Ada Lovelace|Ada|King|Lovelace|Countess|female|https://ada\.example(/me)?|Europe/London|12 St James's Square|Flat 2|SW1Y 4JH|London|England|` +
+	`United Kingdom|Ada <b>there</b>|ada@there\.example|<b>(Shop|Notes)</b>|` +
 	`Bank|Chat|Mail|Shop|Six|News|Robot|Living room TV|See your organizations|Change your notes|It can add and delete them|` +
 	`\p{L}|[a-z.]+\.example|ada@example\.com|[A-Z]{4}-[A-Z]{4}|\d+\. Januar 2030, \d\d:\d\d:\d\d UTC)$`)
 
@@ -146,6 +148,18 @@ func TestNothingStaysInEnglish(t *testing.T) {
 	t.Run("published", TestPublishedApp)
 	t.Run("signed out", TestSignedOutPage)
 	t.Run("security", TestGoldenSecurity)
+	t.Run("account", TestGoldenAccount)
+	t.Run("profile", TestProfile)
+	t.Run("profile faults", TestProfileFaults)
+	t.Run("picture", TestPicture)
+	t.Run("elsewhere", TestKeptElsewhere)
+	t.Run("email", TestEmailAddress)
+	t.Run("no mail", TestEmailWithoutMail)
+	t.Run("apps lately", TestAppsLately)
+	t.Run("not me", TestNotMe)
+	t.Run("deleted", TestDeleteAccount)
+	t.Run("own apps", TestDeleteWithApps)
+	t.Run("last administrator", TestDeleteLastAdministrator)
 	if len(seen) < 45 {
 		t.Errorf("only %d pages were seen", len(seen))
 	}
