@@ -134,6 +134,7 @@ func (s *Server) MTLS() http.Handler { return s.mtls }
 func (s *Server) Close() error {
 	s.stop()
 	s.running.Wait()
+	s.others.Close()
 	return s.store.Close()
 }
 

@@ -43,8 +43,14 @@ const password = "correct horse battery"
 // is proven, bob has one that isn't.
 func settle(t *testing.T, c valetkey.Config, more ...valetkey.NewClient) *place {
 	t.Helper()
+	return settleAt(t, "127.0.0.1:0", c, more...)
+}
+
+// settleAt is settle at an address that is known before.
+func settleAt(t *testing.T, address string, c valetkey.Config, more ...valetkey.NewClient) *place {
+	t.Helper()
 	c.FetchAllowLoopback = true
-	w := &place{t: t, Server: harness.StartLocal(t, c)}
+	w := &place{t: t, Server: harness.StartLocal(t, address, c)}
 	w.apps = openApps(t, w.URL)
 	for _, u := range []valetkey.NewUser{
 		{Username: "ada", Name: "Ada Lovelace", Email: "ada@example.com", Password: password, Claims: map[string]any{"email_verified": true}},
@@ -239,7 +245,7 @@ func (o outcome) proved(t *testing.T, sub, acr string, amr ...string) {
 	slices.Sort(got)
 	slices.Sort(amr)
 	if o.Error != "" || o.Claims["sub"] != sub || o.Claims["acr"] != acr || !slices.Equal(got, amr) {
-		t.Errorf("%s learned %+v; want sub %s, acr %s, amr %v", o.Client, o, sub, acr, amr)
+		t.Errorf("%s learned %s %s, %v; want sub %s, acr %s, amr %v", o.Client, o.Error, o.Description, o.Claims, sub, acr, amr)
 	}
 }
 

@@ -31,7 +31,7 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-background-timer-throttling", true), chromedp.Flag("disable-renderer-backgrounding", true), chromedp.Flag("disable-backgrounding-occluded-windows", true),
-		chromedp.WindowSize(1280, 900))
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"), chromedp.WindowSize(1280, 900))
 	ctx, cancel := chromedp.NewContext(allocator)
 	quit = func() { cancel(); stop() }
 	return ctx, chromedp.Do(ctx, chromedp.Navigate("about:blank"))
@@ -50,6 +50,7 @@ type person struct {
 	t       *testing.T
 	ctx     context.Context
 	traffic *traffic
+	leaves  func() // closes the tab
 }
 
 // somebody opens a browser that knows nothing.
@@ -75,7 +76,7 @@ func (p *person) tab() *person {
 
 func begin(t *testing.T, ctx context.Context, cancel context.CancelFunc) *person {
 	t.Helper()
-	p := &person{t: t, ctx: ctx, traffic: &traffic{document: map[string]string{}, of: map[string]string{}, weight: map[string]float64{}}}
+	p := &person{t: t, ctx: ctx, leaves: cancel, traffic: &traffic{document: map[string]string{}, of: map[string]string{}, weight: map[string]float64{}}}
 	t.Cleanup(func() {
 		p.traffic.judge(t)
 		cancel()
@@ -182,7 +183,8 @@ func (p *person) press(selector string) {
 // write empties a field and fills it in.
 func (p *person) write(selector, text string) {
 	p.t.Helper()
-	p.do(visible(selector), chromedp.SetValue(chromedp.CSS(selector), ""), chromedp.Focus(chromedp.CSS(selector)))
+	p.do(visible(selector))
+	get(p.t, p.ctx, chromedp.Evaluate[bool](fmt.Sprintf(`(f => { f.focus(); f.select(); return true })(document.querySelector(%q))`, selector)))
 	call(p, input.InsertText, input.InsertTextParams{Text: text})
 }
 
@@ -303,6 +305,7 @@ func (p *person) look(name string) {
 		return
 	}
 	looked[name] = true
+	defer func(t time.Time) { p.t.Logf("look %s %s", name, time.Since(t)) }(time.Now())
 	script, err := os.ReadFile("../node/node_modules/axe-core/axe.min.js")
 	if err != nil {
 		p.t.Fatalf("axe-core is needed; `make test` installs it: %v", err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/webauthn"
 
 	"github.com/valetkey/valetkey"
@@ -17,37 +18,69 @@ import (
 )
 
 // vault takes two factors from everybody.
-var vault = valetkey.NewClient{ID: "vault", FirstParty: true, Metadata: oauth.Metadata{Name: "Vault", Factors: 2}}
+var vault = valetkey.NewClient{ID: "vault", FirstParty: true, Metadata: oauth.Metadata{Name: "Vault", Reserved: oauth.Reserved{Factors: 2}}}
 
 // authenticator is the tab's own, as phones and laptops have one.
 type authenticator struct {
-	p  *person
-	id webauthn.AuthenticatorID
+	p     *person
+	id    webauthn.AuthenticatorID
+	quiet page.ScriptIdentifier
 }
 
-func (p *person) authenticator() authenticator {
+func (p *person) authenticator() *authenticator {
 	p.t.Helper()
 	call(p, webauthn.Enable, webauthn.EnableParams{})
-	made := call(p, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
-		Protocol: webauthn.AuthenticatorProtocolCtap2, Ctap2version: webauthn.Ctap2versionCtap21, Transport: webauthn.AuthenticatorTransportInternal,
-		HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
-	}})
-	return authenticator{p, made.AuthenticatorID}
+	a := &authenticator{p: p}
+	a.add()
+	a.byItself(false)
+	return a
 }
 
-// present: somebody touches it when it asks; else it waits.
-func (a authenticator) present(yes bool) {
+func (a *authenticator) add() {
 	a.p.t.Helper()
-	call(a.p, webauthn.SetAutomaticPresenceSimulation, webauthn.SetAutomaticPresenceSimulationParams{AuthenticatorID: a.id, Enabled: yes})
+	a.id = call(a.p, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+		Protocol: webauthn.AuthenticatorProtocolCtap2, Ctap2version: webauthn.Ctap2versionCtap21, Transport: webauthn.AuthenticatorTransportInternal,
+		HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+	}}).AuthenticatorID
+}
+
+// byItself: whether the browser offers its passkeys as soon as a page has a field
+// for them. Then it is touched at once, and nobody presses anything.
+func (a *authenticator) byItself(yes bool) {
+	a.p.t.Helper()
+	if yes {
+		call(a.p, page.RemoveScriptToEvaluateOnNewDocument, page.RemoveScriptToEvaluateOnNewDocumentParams{Identifier: a.quiet})
+		return
+	}
+	a.quiet = call(a.p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+		Source: "if (window.PublicKeyCredential) delete PublicKeyCredential.isConditionalMediationAvailable",
+	}).Identifier
+}
+
+// absent takes the authenticator away while something happens, and brings it back
+// with what was on it.
+func (a *authenticator) absent(meanwhile func()) {
+	a.p.t.Helper()
+	had := a.keys()
+	call(a.p, webauthn.RemoveVirtualAuthenticator, webauthn.RemoveVirtualAuthenticatorParams{AuthenticatorID: a.id})
+	meanwhile()
+	a.add()
+	for _, c := range had {
+		call(a.p, cdp.Command[map[string]any, cdp.Empty]{Method: webauthn.CommandAddCredential}, map[string]any{
+			"authenticatorId": a.id, "credential": map[string]any{
+				"credentialId": c.CredentialID, "isResidentCredential": true, "rpId": c.RpID, "privateKey": c.PrivateKey, "userHandle": c.UserHandle, "signCount": c.SignCount,
+			},
+		})
+	}
 }
 
 // verified: it knows who touches it.
-func (a authenticator) verified(yes bool) {
+func (a *authenticator) verified(yes bool) {
 	a.p.t.Helper()
 	call(a.p, webauthn.SetUserVerified, webauthn.SetUserVerifiedParams{AuthenticatorID: a.id, IsUserVerified: yes})
 }
 
-func (a authenticator) keys() []*webauthn.Credential {
+func (a *authenticator) keys() []*webauthn.Credential {
 	a.p.t.Helper()
 	return call(a.p, webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: a.id}).Credentials
 }
@@ -71,7 +104,7 @@ func TestPeoplePasskey(t *testing.T) {
 	p.look("login-passkey")
 	p.signsIn("ada", password)
 	p.at("/enrol")
-	p.sees("Set up a second step", "To continue to Vault", "Ada Lovelace")
+	p.sees("Set up a second step", "To continue to Vault", "ada@example.com")
 	p.look("enrol")
 	p.press("#passkey-submit")
 	p.sees("Your recovery codes")
@@ -86,42 +119,41 @@ func TestPeoplePasskey(t *testing.T) {
 	p.connect(w, "saleswave", "acr_values", "2")
 	p.returns("saleswave").proved(t, sub, "2", "pwd", "hwk", "user", "mfa")
 
-	// By the button. The page offered it by itself too, and waits.
+	// By the button.
 	p.forgets()
-	key.present(false)
 	p.connect(w, "vault")
-	p.at("/login")
-	p.do(click("#passkey-submit"))
-	before := p.born()
-	key.present(true)
-	p.arrive(before)
-	p.returns("vault").proved(t, sub, "2", "hwk", "user", "mfa")
-
-	// By the browser's own offer, in the field of the name: nothing is pressed.
-	p.forgets()
-	key.present(false)
-	p.connect(w, "saleswave")
 	p.at("/login")
 	if got := p.value(`document.getElementById("username").autocomplete`); got != "username webauthn" {
 		t.Errorf("autocomplete is %q", got)
 	}
-	before = p.born()
-	key.present(true)
-	p.arrive(before)
+	p.press("#passkey-submit")
+	p.returns("vault").proved(t, sub, "2", "hwk", "user", "mfa")
+
+	// By the browser's own offer, in the field of the name: nothing is pressed.
+	p.forgets()
+	key.byItself(true)
+	p.connect(w, "saleswave")
+	p.do(see("Back at saleswave"))
 	p.returns("saleswave").proved(t, sub, "2", "hwk", "user", "mfa")
+
+	// By the button, while that offer waits.
+	p.forgets()
+	key.absent(func() {
+		p.connect(w, "saleswave")
+		p.at("/login")
+	})
+	p.press("#passkey-submit")
+	p.returns("saleswave").proved(t, sub, "2", "hwk", "user", "mfa")
+	key.byItself(false)
 
 	// As the second step, after a password.
 	p.forgets()
-	key.present(false)
 	p.connect(w, "saleswave")
 	p.signsIn("ada", password)
 	p.at("/factor")
 	p.sees("Use a passkey of yours", "Don't ask in this browser")
 	p.look("factor-passkey")
-	p.do(click("#passkey-submit"))
-	before = p.born()
-	key.present(true)
-	p.arrive(before)
+	p.press("#passkey-submit")
 	p.returns("saleswave").proved(t, sub, "2", "pwd", "hwk", "user", "mfa")
 
 	// It doesn't know who touches it: nobody is signed in, and the page says so.
@@ -145,7 +177,7 @@ func TestPeoplePasskey(t *testing.T) {
 func TestPeoplePasskeyElsewhere(t *testing.T) {
 	w := settle(t, valetkey.Config{ThrottleOff: true}, vault)
 	p := somebody(t)
-	key := p.authenticator()
+	p.authenticator()
 	p.connect(w, "vault")
 	p.signsIn("ada", password)
 	p.press("#passkey-submit")
@@ -165,12 +197,8 @@ func TestPeoplePasskeyElsewhere(t *testing.T) {
 		}
 	}})
 	t.Cleanup(relay.Close)
-	key.present(false)
 	p.open(strings.Replace(relay.URL, "127.0.0.1", "localhost", 1) + "/login")
-	p.do(click("#passkey-submit"))
-	before := p.born()
-	key.present(true)
-	p.arrive(before)
+	p.press("#passkey-submit")
 	p.sees("This passkey isn't known here")
 	if relayed == 0 {
 		t.Error("nothing was passed on: the page asked for no passkey")
@@ -180,12 +208,8 @@ func TestPeoplePasskeyElsewhere(t *testing.T) {
 
 	other := settle(t, valetkey.Config{ThrottleOff: true})
 	p.forgets()
-	key.present(false)
 	p.connect(other, "saleswave")
-	p.do(click("#passkey-submit"))
-	before = p.born()
-	key.present(true)
-	p.arrive(before)
+	p.press("#passkey-submit")
 	p.sees("This passkey isn't known here")
 	p.look("login-passkey-unknown")
 

@@ -12,10 +12,11 @@ import (
 )
 
 // StartLocal is Start for a server whose issuer is http://localhost:PORT:
-// passkeys belong to a name, and a number is none.
-func StartLocal(t testing.TB, c valetkey.Config) *Server {
+// passkeys belong to a name, and a number is none. It listens at an address of
+// 127.0.0.1; port 0 is any.
+func StartLocal(t testing.TB, address string, c valetkey.Config) *Server {
 	t.Helper()
-	s, err := launchLocal(c)
+	s, err := launchLocal(address, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,9 +28,9 @@ func StartLocal(t testing.TB, c valetkey.Config) *Server {
 	return s
 }
 
-func launchLocal(c valetkey.Config) (*Server, error) {
+func launchLocal(address string, c valetkey.Config) (*Server, error) {
 	var lc net.ListenConfig
-	listener, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	listener, err := lc.Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, err
 	}
