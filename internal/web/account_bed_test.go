@@ -31,7 +31,8 @@ import (
 func init() {
 	for what, by := range map[string]string{
 		`(name="(?:sealed|m|a)" value=")[^"]+`:             "${1}SEALED",
-		`([?&](?:amp;)?(?:m|a|o|s)=)[^"&]+`:                "${1}SEALED",
+		`(/totp/qr\?s=)[^"&]+`:                             "${1}SEALED",
+		`(<select id="locale"[^>]*>).*</select>`:           "${1}LANGUAGES</select>",
 		`(id="totp-key">)[A-Z2-7 ]+`:                       "${1}KEY",
 		`(?m)^(<pre id="recovery-codes".*>)?[a-z2-7-]{15}`: "${1}CODE",
 		`(user&#34;:.*?id&#34;:&#34;)[^&]+`:                "${1}USER",

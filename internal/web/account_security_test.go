@@ -493,3 +493,62 @@ func TestEveryAccountPageNeedsASession(t *testing.T) {
 		}
 	}
 }
+
+// A form that is refused leads to the page on which it stands, and so does the
+// choice of a language beside what a button answered.
+func TestButtonsLeadToTheirPage(t *testing.T) {
+	h := newHouse(t, withOthers(t))
+	h.user("ada")
+	v := h.visitor()
+	v.signIn("ada")
+	for _, r := range h.accountMap() {
+		path, isPost := strings.CutPrefix(r.pattern, "POST ")
+		if !isPost {
+			continue
+		}
+		a := v.post(strings.Replace(path, "{id}", "github", 1), url.Values{"form": {"x"}})
+		back := cutOut(cutOut(a.text, `id="error-page"`, "</main>"), `href="`, `"`)
+		if a.Code != 403 || !strings.HasPrefix(back, "/account/") {
+			t.Errorf("%s: %d leads to %q", path, a.Code, back)
+			continue
+		}
+		v.follow(v.get(back)).has(t, 200, `class="frame"`)
+	}
+}
+
+// Case 212 for what old rows hold: names are text wherever they stand, and turn
+// nothing but themselves.
+func TestOldNamesAreText(t *testing.T) {
+	h := newHouse(t, withOthers(t))
+	for i, name := range hostile {
+		u := h.user("ada" + string(rune('a'+i)))
+		text := string(rune('a' + i))
+		h.give(u, login.Change{
+			AddPasskey:  &login.Passkey{ID: []byte("key" + text), Name: name, Credential: []byte("{}")},
+			AddTOTP:     &login.TOTP{ID: "app" + text, Name: name, Sealed: []byte("x")},
+			AddIdentity: &login.Identity{Issuer: "https://" + text, Upstream: name, Connector: name, Label: name},
+			Activity:    &login.Activity{ID: secret.NewID(), Subject: u.Subject, Kind: login.DidUnlink, At: h.now(), Detail: name, UserAgent: name, Address: name},
+		})
+		h.client("own"+text, u.Subject, func(m *oauth.Metadata) { m.Name = "Own" })
+		c, err := h.Store.Client(t.Context(), "own"+text)
+		ok(t, err)
+		changed := *c
+		changed.Name = name
+		ok(t, h.Store.UpdateClient(t.Context(), &changed, false))
+		h.happen(u.Subject, "own"+text, func(*oauth.Authorization) {})
+		v := h.visitor()
+		v.header.Set("User-Agent", name)
+		v.prove2(t, u)
+		for _, path := range []string{"/account/security", "/account/activity", "/account/apps", "/account/sessions", "/account/delete", "/account/passkeys/new", "/account/totp/new"} {
+			a := v.get(path)
+			if a.Code != 200 {
+				t.Errorf("%s with %q: %d", path, name, a.Code)
+			}
+			for _, bad := range []string{"<script>alert", "<img src=x", "</title><h1>", `href="javascript`} {
+				if strings.Contains(a.text, bad) {
+					t.Errorf("%s with %q holds %s", path, name, bad)
+				}
+			}
+		}
+	}
+}

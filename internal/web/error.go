@@ -157,7 +157,7 @@ func (w *Web) reopen(r *http.Request) string {
 		return "/account"
 	case strings.HasPrefix(r.URL.Path, "/developer/apps/"):
 		return "/developer"
-	case strings.HasPrefix(r.URL.Path, "/account/") && !w.shows(r): // a button of a page
+	case strings.HasPrefix(r.URL.Path, "/account/") && (!w.shows(r) || strings.HasPrefix(r.URL.Path, "/account/link/")): // a button of a page
 		return pageOfForm(r.URL.Path)
 	}
 	return pathWith(r.URL.Path, "i", r.URL.Query().Get("i"))
