@@ -81,24 +81,29 @@ func (s *Service) leaves() *Ways {
 	return &w
 }
 
-// AddPasskey keeps a passkey that MakePasskey asked for.
-func (s *Service) AddPasskey(ctx context.Context, a Actor, sealed, answer, browser, name string) error {
+// AddPasskey keeps a passkey that MakePasskey asked for. With a first factor come
+// recovery codes, to be shown once: who loses it must still be able to prove
+// themselves, if only to take it away.
+func (s *Service) AddPasskey(ctx context.Context, a Actor, sealed, answer, browser, name string) (codes []string, err error) {
 	key, err := s.madePasskey(a.user, sealed, answer, browser, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	have, err := s.Store.Passkeys(ctx, a.user.Subject)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case len(have) >= maxFactors:
-		return &Invalid{Field: "passkey", Why: "You have as many passkeys as an account can have. Remove one first."}
+		return nil, &Invalid{Field: "passkey", Why: "You have as many passkeys as an account can have. Remove one first."}
 	}
 	asked, _ := s.openChallenge(sealed, forMaking, browser) // judged by madePasskey
 	c := s.change(a, true)
 	c.AddPasskey, c.Spent = key, []Spent{{Once: asked.once()}}
+	if codes, err = s.firstCodes(ctx, a.user.Subject, &c); err != nil {
+		return nil, err
+	}
 	_, err = s.apply(ctx, c, a.user, DidAddPasskey, key.Name, a.from)
-	return err
+	return codes, err
 }
 
 // RenamePasskey gives a passkey another name.

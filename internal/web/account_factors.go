@@ -57,8 +57,10 @@ func (w *Web) postNewPasskey(v *visit) {
 		w.renderNewPasskey(v, http.StatusUnprocessableEntity, v.l.T("No passkey was made. This page needs JavaScript, and a browser that knows passkeys."))
 		return
 	}
-	err := w.ending(v, func() error {
-		return w.Login.AddPasskey(v.r.Context(), a, v.form.Get("asked"), v.form.Get("answer"), w.browser(v.r), v.form.Get("name"))
+	var codes []string
+	err := w.ending(v, func() (err error) {
+		codes, err = w.Login.AddPasskey(v.r.Context(), a, v.form.Get("asked"), v.form.Get("answer"), w.browser(v.r), v.form.Get("name"))
+		return err
 	})
 	if errors.Is(err, oauth.ErrConflict) {
 		w.renderNewPasskey(v, http.StatusConflict, v.l.T("This passkey belongs to an account already."))
@@ -67,7 +69,7 @@ func (w *Web) postNewPasskey(v *visit) {
 	problem, status, known := w.refused(v, err)
 	switch {
 	case err == nil:
-		w.redirect(v.rw, v.r, "/account/security#passkeys")
+		w.showCodes(v, "passkeys", codes)
 	case known:
 		w.renderNewPasskey(v, status, problem)
 	default:

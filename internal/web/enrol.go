@@ -93,9 +93,7 @@ func (w *Web) isFresh(rw http.ResponseWriter, r *http.Request) bool {
 	}
 	switch {
 	case errors.Is(err, login.ErrStale), errors.Is(err, oauth.ErrNotFound):
-		page := r.Clone(r.Context()) // whatever was posted, its page is what to come back to
-		page.Method = http.MethodGet
-		w.toLoginAgain(rw, page)
+		w.toLoginAgain(rw, r, r.URL.RequestURI())
 		return false
 	case err != nil:
 		w.fail(rw, r, err)

@@ -110,9 +110,7 @@ func (w *Web) postLink(rw http.ResponseWriter, r *http.Request) {
 	}
 	actor, err := w.Login.Fresh(r.Context(), rec, w.visitor(r))
 	if errors.Is(err, login.ErrStale) {
-		again := r.Clone(r.Context())
-		again.Method = http.MethodGet
-		w.toLoginAgain(rw, again)
+		w.toLoginAgain(rw, r, r.URL.RequestURI())
 		return
 	}
 	if err == nil {

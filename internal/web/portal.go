@@ -85,15 +85,8 @@ func (w *Web) toLogin(rw http.ResponseWriter, r *http.Request) {
 }
 
 // toLoginAgain has somebody who is signed in prove it once more, and come back to
-// the page that a GET asked for.
-func (w *Web) toLoginAgain(rw http.ResponseWriter, r *http.Request) {
-	at := "/account/security"
-	if r.Method == http.MethodGet {
-		at = r.URL.EscapedPath()
-		if r.URL.RawQuery != "" {
-			at += "?" + r.URL.RawQuery
-		}
-	}
+// a page of ours.
+func (w *Web) toLoginAgain(rw http.ResponseWriter, r *http.Request, at string) {
 	to := w.forms.Seal([]byte(at), formBind(w.Browser(rw, r), "to"))
 	w.redirect(rw, r, "/login?"+url.Values{"to": {to}, "again": {"1"}}.Encode())
 }
