@@ -25,6 +25,9 @@ func redeemClientCredentials(ctx context.Context, s *Server, call *TokenCall) (*
 		if catalog.Scopes[name].Builtin && name != ScopeRevocations {
 			return nil, invalidScope("scope %s speaks of a person, and there is none", name)
 		}
+		if len(catalog.Scopes[name].Groups) > 0 && !contains(c.scopes(), name) {
+			return nil, invalidScope("scope %s is for groups of people, and there is nobody; an operator can register it for this app", printable(name))
+		}
 		if !c.mayAsk(name, catalog) {
 			return nil, invalidScope("scope %s is not registered for this app", printable(name))
 		}

@@ -128,6 +128,13 @@ func (s *Server) vouched(ctx context.Context, call *TokenCall, issuer *TrustedIs
 	if err != nil {
 		return nil, err
 	}
+	catalog, err := s.Store.Catalog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if scopes, err = s.stillAdmitted(ctx, call.Client, subject, scopes, catalog); err != nil {
+		return nil, err
+	}
 	consent, err := s.Store.Consent(ctx, subject, call.Client.ID)
 	if err != nil {
 		return nil, err

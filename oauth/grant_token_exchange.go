@@ -132,6 +132,15 @@ func (s *Server) exchange(ctx context.Context, call *TokenCall, subject *accessT
 	case err != nil:
 		return nil, err
 	}
+	catalog, err := s.Store.Catalog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if auth.Subject != "" {
+		if scopes, err = s.stillAdmitted(ctx, c, auth.Subject, scopes, catalog); err != nil {
+			return nil, err
+		}
+	}
 	is := issuance{
 		client: c, auth: auth, scopes: scopes, resources: resources, sender: call.sender, act: act,
 		until: time.Unix(int64(subject.Expires), 0),

@@ -1,6 +1,9 @@
 package oauth
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // stillAdmitted asks anew, when tokens are made, what membership in groups
 // decided when the person agreed: whether they may use the app at all, and which
@@ -10,7 +13,10 @@ func (s *Server) stillAdmitted(ctx context.Context, c *Client, subject string, s
 		return scopes, nil
 	}
 	groups, err := s.Directory.Groups(ctx, subject)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, invalidGrant("the user isn't there any more")
+	case err != nil:
 		return nil, err
 	}
 	if !c.admits(groups) {

@@ -22,19 +22,26 @@ func (s *Server) proceed(ctx context.Context, c *Client, in *Interaction, standi
 	if err != nil {
 		return nil, err
 	}
-	if standing.Session.ID != "" && !c.admits(standing.Session.Groups) {
-		return s.refuse(ctx, c, in, newError(CodeAccessDenied, "this app is for groups that the user isn't in"))
-	}
 	for _, step := range s.Steps {
 		if !step.Needed(c, in, standing) {
 			continue
+		}
+		if step.Name != StepSelect && step.Name != StepLogin && !c.admits(standing.Session.Groups) {
+			return s.refuse(ctx, c, in, notAdmitted())
 		}
 		if in.Request.prompts("none") {
 			return s.refuse(ctx, c, in, newError(step.Error, "%s is needed and prompt is none", step.Name))
 		}
 		return &Ask{Step: step.Name, Interaction: in, Client: c}, nil
 	}
+	if !c.admits(standing.Session.Groups) {
+		return s.refuse(ctx, c, in, notAdmitted())
+	}
 	return s.respond(ctx, c, in, standing)
+}
+
+func notAdmitted() *Error {
+	return newError(CodeAccessDenied, "this app is for groups that the user isn't in")
 }
 
 // complete adds to a standing what the steps look at: what was agreed before,

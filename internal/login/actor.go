@@ -269,8 +269,8 @@ func (s *Service) ForgetBrowsers(ctx context.Context, user User, from Visitor) e
 // EnrolTOTP is AddTOTP for somebody who must have a second factor before they are
 // signed in: the code just given is the proof of it.
 func (s *Service) EnrolTOTP(ctx context.Context, h HalfDone, sealed, code, name string, from Visitor) (Proof, []string, error) {
-	if h.Next != NextEnrol {
-		return Proof{}, nil, ErrStale
+	if err := s.mayEnrol(ctx, h); err != nil {
+		return Proof{}, nil, err
 	}
 	a := Actor{user: h.User, from: from, keep: h.session}
 	app, codes, c, err := s.newFactor(ctx, a, sealed, code, name)
@@ -282,8 +282,8 @@ func (s *Service) EnrolTOTP(ctx context.Context, h HalfDone, sealed, code, name 
 
 // EnrolPasskey is AddPasskey likewise: whoever made it was there and verified.
 func (s *Service) EnrolPasskey(ctx context.Context, h HalfDone, sealed, answer, browser, name string, from Visitor) (Proof, []string, error) {
-	if h.Next != NextEnrol {
-		return Proof{}, nil, ErrStale
+	if err := s.mayEnrol(ctx, h); err != nil {
+		return Proof{}, nil, err
 	}
 	key, err := s.madePasskey(h.User, sealed, answer, browser, name)
 	if err != nil {
@@ -297,6 +297,16 @@ func (s *Service) EnrolPasskey(ctx context.Context, h HalfDone, sealed, answer, 
 		return Proof{}, nil, err
 	}
 	return s.enrolled(ctx, h, c, DidAddPasskey, key.Name, []string{"swk", "user"}, codes, from)
+}
+
+// mayEnrol: who has any second factor proves it and doesn't set up another by the
+// first alone.
+func (s *Service) mayEnrol(ctx context.Context, h HalfDone) error {
+	has, err := s.secondFactors(ctx, h.User.Subject, nil)
+	if err == nil && (h.Next != NextEnrol || has.any()) {
+		err = ErrStale
+	}
+	return err
 }
 
 func (s *Service) enrolled(ctx context.Context, h HalfDone, c Change, kind ActivityKind, name string, amr, codes []string, from Visitor) (Proof, []string, error) {

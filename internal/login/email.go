@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"time"
 
@@ -56,11 +57,20 @@ func (s *Service) MailCode(ctx context.Context, name, app, to, browser, locale s
 			return "", err
 		}
 	}
-	return s.await(LinkSignIn, user.Subject, browser)
+	if user.Subject == "" {
+		return s.await(LinkSignIn, "", browser)
+	}
+	return s.await(LinkSignIn, asker(user.Subject, browser), browser)
+}
+
+// asker owns a letter together with the browser that asked for it: tries that are
+// made elsewhere are tries at another letter.
+func asker(subject, browser string) string {
+	return subject + "\n" + hex.EncodeToString(secret.Hash(browser)[:16])
 }
 
 func (s *Service) mailCode(ctx context.Context, user User, app, to, browser, locale string) error {
-	l, token, err := s.newLink(LinkSignIn, user.Subject, about{
+	l, token, err := s.newLink(LinkSignIn, asker(user.Subject, browser), about{
 		Subject: user.Subject, Epoch: user.Epoch, Email: Canonical(user.Email), To: to, Browser: secret.Hash(browser),
 	}, linkLife)
 	if err != nil {

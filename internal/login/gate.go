@@ -38,6 +38,7 @@ type Proof struct {
 	identity *Identity
 	upstream *upstreamSession
 	at       time.Time
+	next     Next  // what is still to do; then it is no proof yet
 	step     bool  // it raises the session that is there, and is no new login
 	trust    bool  // no second factor is asked in this browser for a while
 	note     *told // what the owner hears of it
@@ -87,10 +88,10 @@ func (s *Service) Authenticate(ctx context.Context, e Evidence, want Want) (Verd
 	case want.Ways != nil && !slices.Contains(want.Ways, e.way):
 		return Verdict{}, ErrWrong
 	}
-	if e.user.MustChange && e.way == WayPassword {
-		return s.half(ctx, e, NextPassword, want.Bind)
-	}
 	next, err := s.further(ctx, e, want)
+	if err == nil && next == NextNothing && e.user.MustChange && e.way == WayPassword {
+		next = NextPassword // last, so that whoever knows an old password alone can't set a new one
+	}
 	if err != nil || next != NextNothing {
 		if err != nil {
 			return Verdict{}, err
@@ -143,6 +144,20 @@ func (s *Service) Demand(groups []string) string {
 		}
 	}
 	return ""
+}
+
+// Next tells what is still to do before a proof is one: see Continue.
+func (p Proof) Next() Next { return p.next }
+
+// Continue seals a proof that is none yet, for the page that does what is left.
+func (s *Service) Continue(ctx context.Context, p Proof, browser string) (Verdict, error) {
+	if p.next == NextNothing {
+		return Verdict{Proof: p}, nil
+	}
+	amr := slices.DeleteFunc(slices.Clone(p.amr), func(a string) bool { return a == "mfa" })
+	return s.half(ctx, Evidence{
+		user: p.user, way: p.way, amr: amr, two: p.acr == oauth.TwoFactors, spent: p.spent, identity: p.identity, upstream: p.upstream, at: p.at,
+	}, p.next, browser)
 }
 
 // Administers says whether somebody administers the server: by their own account,
@@ -245,6 +260,9 @@ func (s *Service) OpenHalf(ctx context.Context, sealed, browser string) (HalfDon
 // SecondHalf is the second half for somebody who has a session already, made by
 // one factor: RFC 9470.
 func (s *Service) SecondHalf(ctx context.Context, rec Record, next Next) (HalfDone, error) {
+	if next != NextFactor && next != NextEnrol {
+		return HalfDone{}, ErrStale // only the gate asks for anything else
+	}
 	user, err := s.Store.User(ctx, rec.Subject)
 	if err != nil {
 		return HalfDone{}, err

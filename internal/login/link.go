@@ -20,7 +20,7 @@ const (
 	inviteLife = 7 * 24 * time.Hour
 	lockLife   = 7 * 24 * time.Hour
 	codeTries  = 5
-	codeDigits = 6
+	codeDigits = 8
 )
 
 // about is what a link is about. It is sealed in the row: a copy of the database
@@ -50,7 +50,7 @@ func (s *Service) newLink(kind LinkKind, owner string, what about, life time.Dur
 
 // withCode adds a code to type, for who reads mail on another device.
 func (s *Service) withCode(l *Link) secret.Secret {
-	n, _ := rand.Int(rand.Reader, big.NewInt(1_000_000)) // crypto/rand doesn't fail
+	n, _ := rand.Int(rand.Reader, big.NewInt(100_000_000)) // crypto/rand doesn't fail
 	code := pad(n.String(), codeDigits)
 	l.CodeHash, l.TriesLeft = linkHash(l.Kind, l.Owner+"\n"+code), codeTries
 	return secret.Secret(code)

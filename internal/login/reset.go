@@ -37,7 +37,11 @@ func (s *Service) reachable(ctx context.Context, name string, from Visitor) (Use
 	if err != nil {
 		return User{}, err
 	}
-	if err := s.Throttle.mail(account, from.Address); err != nil {
+	browser, err := s.knownBrowser(ctx, user.Subject, from.Browser)
+	if err != nil {
+		return User{}, err
+	}
+	if err := s.Throttle.mail(account, from.Address, browser); err != nil {
 		return User{}, err
 	}
 	if user.Email == "" || !user.EmailVerified || user.Disabled || user.External {
@@ -126,7 +130,7 @@ func (s *Service) SetByReset(ctx context.Context, r Reset, password string, from
 // SetExpired sets a new password for somebody who signed in with one that must be
 // changed.
 func (s *Service) SetExpired(ctx context.Context, h HalfDone, password string, from Visitor) (Evidence, error) {
-	if h.Next != NextPassword {
+	if h.Next != NextPassword || h.session != "" || !h.User.MustChange || h.User.External {
 		return Evidence{}, ErrStale
 	}
 	phc, err := s.hash(ctx, h.User, password, from.Address)

@@ -14,6 +14,7 @@ import (
 type Visitor struct {
 	Address string
 	Agent   string
+	Browser string // the cookie that names the browser among a person's
 }
 
 // Has says which second factors a person has.
@@ -29,7 +30,18 @@ func (s *Service) SecondFactors(ctx context.Context, subject string, ways []stri
 	return s.secondFactors(ctx, subject, ways)
 }
 
-func (s *Service) secondFactors(ctx context.Context, subject string, ways []string) (has Has, err error) {
+// secondFactors are those of an app's list; who has none of them is asked for
+// another that they have. A list says what is offered: it waives nobody's second
+// factor.
+func (s *Service) secondFactors(ctx context.Context, subject string, ways []string) (Has, error) {
+	has, err := s.factorsAmong(ctx, subject, ways)
+	if err != nil || has.any() || ways == nil {
+		return has, err
+	}
+	return s.factorsAmong(ctx, subject, nil)
+}
+
+func (s *Service) factorsAmong(ctx context.Context, subject string, ways []string) (has Has, err error) {
 	if s.keys != nil && s.Offers(WayPasskey, 2, ways) {
 		keys, err := s.Store.Passkeys(ctx, subject)
 		if err != nil {
@@ -44,7 +56,7 @@ func (s *Service) secondFactors(ctx context.Context, subject string, ways []stri
 		}
 		has.TOTP = len(apps) > 0
 	}
-	if has.any() && s.Offers(WayRecovery, 2, ways) {
+	if has.any() && s.Offers(WayRecovery, 2, nil) {
 		left, err := s.RecoveryLeft(ctx, subject)
 		if err != nil {
 			return has, err
@@ -52,6 +64,18 @@ func (s *Service) secondFactors(ctx context.Context, subject string, ways []stri
 		has.Recovery = left > 0
 	}
 	return has, nil
+}
+
+func (h Has) kind(name string) bool {
+	switch name {
+	case WayPasskey:
+		return h.Passkey
+	case WayTOTP:
+		return h.TOTP
+	case WayRecovery:
+		return h.Recovery
+	}
+	return false
 }
 
 // trustLife is how long a browser is trusted, when its owner wants it to be.
@@ -81,7 +105,11 @@ type Try struct {
 
 // Second judges the second factor of a sign-in whose first half is done.
 func (s *Service) Second(ctx context.Context, h HalfDone, try Try) (Proof, error) {
-	if h.Next != NextFactor || !s.Offers(try.Kind, 2, try.Ways) {
+	has, err := s.secondFactors(ctx, h.User.Subject, try.Ways)
+	switch {
+	case err != nil:
+		return Proof{}, err
+	case h.Next != NextFactor || !has.any() || !has.kind(try.Kind) && try.Kind != WayRecovery:
 		return Proof{}, ErrStale
 	}
 	done, failures, err := s.Throttle.beginFactor(h.User.Subject)
@@ -102,6 +130,9 @@ func (s *Service) Second(ctx context.Context, h HalfDone, try Try) (Proof, error
 	p := h.evidence.with(spent, amr)
 	p.trust = try.Trust && h.User.TwoStep
 	p.note, p.step = note, h.session != ""
+	if h.User.MustChange && h.evidence.way == WayPassword && h.session == "" {
+		p.ok, p.next = false, NextPassword
+	}
 	return p, nil
 }
 

@@ -176,8 +176,8 @@ func (s *Service) rehash(ctx context.Context, user User, address, password strin
 func (s *Service) find(ctx context.Context, account string) (User, error) {
 	byName, err := s.Store.UserByName(ctx, account)
 	byEmail, fault := s.Store.UserByEmail(ctx, account)
-	if errors.Is(err, oauth.ErrNotFound) {
-		return byEmail, fault
+	if errors.Is(err, oauth.ErrNotFound) || fault == nil && byEmail.EmailVerified {
+		return byEmail, fault // whoever proved an address is meant by it, whatever others call themselves
 	}
 	return byName, err
 }
@@ -274,7 +274,7 @@ func (s *Service) Lookup(ctx context.Context, by, value string) (subject string,
 	switch {
 	case err != nil:
 		return "", 0, err
-	case user.Disabled:
+	case user.Disabled, user.Locked:
 		return "", 0, oauth.ErrEnded
 	}
 	return user.Subject, user.Epoch, nil

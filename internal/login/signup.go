@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
@@ -67,7 +68,9 @@ func (s *Service) SignUp(ctx context.Context, n NewUser, invitation, browser, lo
 	var with []Change
 	if invited != nil {
 		with = append(with, Change{Subject: user.Subject, At: s.Now(), Spent: []Spent{{Link: &invited.Link}}})
-		user.EmailVerified = user.Email != "" && Canonical(user.Email) == Canonical(invited.email)
+		if user.EmailVerified, err = s.provenBefore(ctx, user.Email, invited.email); err != nil {
+			return SignedUp{}, err
+		}
 	}
 	if err := s.create(ctx, user, with...); err != nil {
 		return SignedUp{}, staleIfReplayed(err)
@@ -78,6 +81,16 @@ func (s *Service) SignUp(ctx context.Context, n NewUser, invitation, browser, lo
 		}
 	}
 	return SignedUp{Evidence: Evidence{user: user, way: WayPassword, amr: []string{"pwd"}, at: s.Now()}}, nil
+}
+
+// provenBefore: whoever has an invitation that went to an address reads its mail,
+// unless it is another account's already.
+func (s *Service) provenBefore(ctx context.Context, email, invited string) (bool, error) {
+	if email == "" || Canonical(email) != Canonical(invited) || !s.Post.Enabled() {
+		return false, nil
+	}
+	other, err := s.proven(ctx, email, "")
+	return err == nil && !other, err
 }
 
 // proves says whether sign-up goes by a proven address.
@@ -103,10 +116,11 @@ func (s *Service) awaitSignUp(ctx context.Context, n NewUser, browser, locale st
 		return SignedUp{}, err
 	}
 	key := Canonical(user.Email)
-	if err := s.Throttle.mail(key, from.Address); err != nil {
+	if err := s.Throttle.mail(key, from.Address, ""); err != nil {
 		return SignedUp{}, err
 	}
-	l, token, err := s.newLink(LinkSignUp, key, about{Email: user.Email, New: &signUp{Username: user.Username, Name: user.Name, Password: user.Password}}, linkLife)
+	owner := key + "\n" + hex.EncodeToString(secret.Hash(browser)[:16])
+	l, token, err := s.newLink(LinkSignUp, owner, about{Email: user.Email, Browser: secret.Hash(browser), New: &signUp{Username: user.Username, Name: user.Name, Password: user.Password}}, linkLife)
 	if err != nil {
 		return SignedUp{}, err
 	}
@@ -123,7 +137,7 @@ func (s *Service) awaitSignUp(ctx context.Context, n NewUser, browser, locale st
 	if err := s.put(ctx, l, letter); err != nil {
 		return SignedUp{}, err
 	}
-	await, err := s.await(LinkSignUp, key, browser)
+	await, err := s.await(LinkSignUp, owner, browser)
 	return SignedUp{Await: await}, err
 }
 
@@ -150,8 +164,8 @@ func (s *Service) ConfirmSignUp(ctx context.Context, await, code, token, browser
 	switch {
 	case err != nil:
 		return Evidence{}, err
-	case what.New == nil || l.CodeHash == nil:
-		return Evidence{}, ErrStale
+	case what.New == nil || l.CodeHash == nil || !secret.Equal(what.Browser, secret.Hash(browser)):
+		return Evidence{}, ErrStale // another began it, with a password of their own
 	}
 	now := s.Now()
 	user := User{
@@ -167,10 +181,11 @@ func (s *Service) ConfirmSignUp(ctx context.Context, await, code, token, browser
 	return Evidence{user: user, way: WayPassword, amr: []string{"pwd"}, at: now}, nil
 }
 
-// OpenSignUp looks at the link of a sign-up and answers the address.
-func (s *Service) OpenSignUp(ctx context.Context, token string) (email string, err error) {
+// OpenSignUp looks at the link of a sign-up and answers the address, and whether it
+// was opened in the browser that asked for it: only there it makes the account.
+func (s *Service) OpenSignUp(ctx context.Context, token, browser string) (email string, here bool, err error) {
 	_, what, err := s.openLink(ctx, LinkSignUp, token)
-	return what.Email, err
+	return what.Email, browser != "" && secret.Equal(what.Browser, secret.Hash(browser)), err
 }
 
 func (s *Service) findSignUp(ctx context.Context, await, code, token, browser string) (Link, about, error) {
@@ -245,6 +260,14 @@ func (s *Service) Create(ctx context.Context, n NewUser, address string) (User, 
 	user, err := s.build(ctx, n, address)
 	if err != nil {
 		return User{}, err
+	}
+	if user.EmailVerified {
+		switch other, err := s.proven(ctx, user.Email, ""); {
+		case err != nil:
+			return User{}, err
+		case other:
+			return User{}, &Invalid{Field: "email", Why: "This address is another account's.", Cause: oauth.ErrConflict}
+		}
 	}
 	return user, s.create(ctx, user)
 }

@@ -148,6 +148,7 @@ type Change struct {
 	Recovery       [][]byte // replaces every code; empty and not nil: none
 	AddIdentity    *Identity
 	RemoveIdentity *Identity // Issuer and Upstream
+	Memberships    *Membership
 	ForgetBrowsers bool
 	DropFactors    bool // every passkey and authenticator app goes
 
@@ -157,6 +158,12 @@ type Change struct {
 
 	Activity *Activity
 	Letters  []mail.Row
+}
+
+// Membership is what one source says of a person's groups.
+type Membership struct {
+	Source string
+	Groups []string
 }
 
 // Ways says which kinds of ways in count as one, when one is taken away.

@@ -2,6 +2,7 @@ package login
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -58,6 +59,7 @@ var (
 	limitFactor  = limit{free: 5, most: 15 * time.Minute, forget: 24 * time.Hour}
 	limitLetters = limit{free: 5, most: 15 * time.Minute, forget: time.Hour}
 	limitWriters = limit{free: 20, most: 5 * time.Minute, forget: time.Hour}
+	limitParked  = limit{free: 100, most: time.Minute}
 )
 
 const (
@@ -131,9 +133,22 @@ func (t *Throttle) beginFactor(subject string) (done func(giveBack bool), failur
 	return func(giveBack bool) { t.finish("", Attempt{}, slots, giveBack, giveBack) }, t.tallies[slots[0].key].failures, nil
 }
 
-// mail counts a letter that a stranger wants sent: by who would get it, known or
-// not, and by where it was asked for.
-func (t *Throttle) mail(account, address string) error {
+// mail counts a letter that somebody wants sent: by who would get it, known or
+// not, and by where it was asked for. A browser of the person's own has a count of
+// its own, so that no stranger uses theirs up.
+func (t *Throttle) mail(account, address, browser string) error {
+	if browser != "" {
+		return t.counted(slot{"m\x00" + account + "\x00" + browser, limitLetters})
+	}
+	return t.counted(slot{"m\x00" + account, limitLetters}, slot{"w\x00" + networkOf(address), limitWriters})
+}
+
+// Park counts what a browser from an address has kept here while it is away.
+func (t *Throttle) Park(address string) error {
+	return t.counted(slot{"q\x00" + networkOf(address), limitParked})
+}
+
+func (t *Throttle) counted(slots ...slot) error {
 	if t.Off {
 		return nil
 	}
@@ -141,7 +156,6 @@ func (t *Throttle) mail(account, address string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.forget(now)
-	slots := []slot{{"m\x00" + account, limitLetters}, {"w\x00" + networkOf(address), limitWriters}}
 	if err := t.refused(slots, now); err != nil {
 		return err
 	}
@@ -150,9 +164,6 @@ func (t *Throttle) mail(account, address string) error {
 	}
 	return nil
 }
-
-// Park counts what a browser from an address has kept here while it is away.
-func (t *Throttle) Park(address string) error { return t.mail("\x00parked", address) }
 
 func (t *Throttle) refused(slots []slot, now time.Time) error {
 	for _, s := range slots {
@@ -209,7 +220,7 @@ func (t *Throttle) forget(now time.Time) {
 		}
 	}
 	if len(t.tallies) >= maxTallies {
-		clear(t.tallies)
+		maps.DeleteFunc(t.tallies, func(k string, _ *tally) bool { return k[0] != 'f' })
 	}
 }
 

@@ -175,11 +175,11 @@ func (s *Service) newcomer(ctx context.Context, a Arrival) (Evidence, error) {
 	}
 	existing := false
 	if email != "" {
-		_, err := s.Store.UserByEmail(ctx, Canonical(email))
+		other, err := s.Store.UserByEmail(ctx, Canonical(email))
 		if err != nil && !errors.Is(err, oauth.ErrNotFound) {
 			return Evidence{}, err
 		}
-		existing = err == nil
+		existing = err == nil && other.EmailVerified // anybody can write an address that they don't prove
 	}
 	if existing || !a.Create {
 		return Evidence{}, &Unlinked{Existing: existing && a.EmailVerified, Create: a.Create}
@@ -301,13 +301,11 @@ func (s *Service) Link(ctx context.Context, a Actor, sealed, browser string) err
 	if o.Once != nil {
 		c.Spent = []Spent{{Once: o.Once}}
 	}
-	if _, err := s.apply(ctx, c, a.user, DidLink, o.Identity.Connector, a.from); err != nil {
-		return staleIfReplayed(err)
+	if len(o.Groups) > 0 {
+		c.Memberships = &Membership{Source: o.Identity.Connector, Groups: o.Groups}
 	}
-	if len(o.Groups) == 0 {
-		return nil
-	}
-	return s.Store.SetMemberships(ctx, a.user.Subject, o.Identity.Connector, o.Groups)
+	_, err = s.apply(ctx, c, a.user, DidLink, o.Identity.Connector, a.from)
+	return staleIfReplayed(err)
 }
 
 // Unlink takes such a way in away, with the groups that came by it; ErrLastWay
@@ -322,8 +320,14 @@ func (s *Service) Unlink(ctx context.Context, a Actor, issuer, name string) erro
 	}
 	c := s.change(a, true)
 	c.RemoveIdentity, c.Leaves = &linked, s.leaves()
-	if _, err := s.apply(ctx, c, a.user, DidUnlink, linked.Connector, a.from); err != nil {
+	all, err := s.Store.Identities(ctx, a.user.Subject)
+	if err != nil {
 		return err
 	}
-	return s.Store.SetMemberships(ctx, a.user.Subject, linked.Connector, nil)
+	of := func(i Identity) bool { return i.Connector == linked.Connector }
+	if i := slices.IndexFunc(all, of); i >= 0 && !slices.ContainsFunc(all[i+1:], of) {
+		c.Memberships = &Membership{Source: linked.Connector}
+	}
+	_, err = s.apply(ctx, c, a.user, DidUnlink, linked.Connector, a.from)
+	return err
 }

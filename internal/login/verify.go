@@ -21,7 +21,7 @@ func (s *Service) ProveAddress(ctx context.Context, user User, email, browser, l
 	if err := checkEmail(email); err != nil {
 		return "", err
 	}
-	if err := s.Throttle.mail(Canonical(email), from.Address); err != nil {
+	if err := s.Throttle.mail(Canonical(email), from.Address, ""); err != nil {
 		return "", err
 	}
 	l, token, err := s.newLink(LinkVerify, user.Subject, about{Subject: user.Subject, Epoch: user.Epoch, Email: email}, linkLife)

@@ -85,6 +85,11 @@ func changeAccount(c conn, change login.Change) error {
 			return err
 		}
 	}
+	if m := change.Memberships; m != nil {
+		if err := setMemberships(c, change.Subject, m.Source, m.Groups); err != nil {
+			return err
+		}
+	}
 	if change.Email == nil {
 		return nil
 	}

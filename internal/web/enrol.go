@@ -175,6 +175,10 @@ func (w *Web) postEnrol(rw http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.As(err, &invalid):
 		w.renderEnrol(rw, r, http.StatusUnprocessableEntity, e, half, form.Get("sealed"), w.speak(r).T(invalid.Why, invalid.Args...))
+	case errors.Is(err, oauth.ErrConflict):
+		w.renderEnrol(rw, r, http.StatusConflict, e, half, "", w.speak(r).T("This passkey belongs to an account already."))
+	case errors.Is(err, oauth.ErrEnded), errors.Is(err, oauth.ErrReplayed):
+		w.redirect(rw, r, carry(r, "/login"))
 	case errors.Is(err, login.ErrStale):
 		w.renderEnrol(rw, r, http.StatusUnprocessableEntity, e, half, "", w.speak(r).T("That took too long. Try once more."))
 	case err != nil:

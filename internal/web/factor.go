@@ -121,6 +121,13 @@ func (w *Web) postFactor(rw http.ResponseWriter, r *http.Request) {
 		Kind: kind, Code: form.Get("otp"), Asked: form.Get("asked"), Answer: form.Get("answer"), Bind: w.browser(r),
 		Trust: form.Get("trust") == "yes" && r.URL.Query().Get("h") != "", Ways: waysOf(e), From: w.visitor(r),
 	})
+	if err == nil && proof.Next() == login.NextPassword {
+		var verdict login.Verdict
+		if verdict, err = w.Login.Continue(r.Context(), proof, w.browser(r)); err == nil {
+			w.redirect(rw, r, carry(r, "/login/password", "h", verdict.Half))
+			return
+		}
+	}
 	if err == nil {
 		w.signIn(rw, r, e, proof)
 		return

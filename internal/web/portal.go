@@ -71,6 +71,14 @@ func (w *Web) visit(rw http.ResponseWriter, r *http.Request) (*visit, bool) {
 		w.fail(rw, r, err)
 		return nil, false
 	}
+	if rec.Demand == oauth.TwoFactors && rec.ACR != oauth.TwoFactors { // the operator has come to ask for two since
+		at := "/account"
+		if r.Method == http.MethodGet {
+			at = r.URL.RequestURI()
+		}
+		w.redirect(rw, r, pathWith("/factor", "to", w.forms.Seal([]byte(at), formBind(w.Browser(rw, r), "to"))))
+		return nil, false
+	}
 	return &visit{rw: rw, r: r, rec: rec, user: user, l: w.speak(r)}, true
 }
 

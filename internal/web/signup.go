@@ -62,7 +62,7 @@ func (w *Web) maySignUp(rw http.ResponseWriter, r *http.Request) (email string, 
 }
 
 func (w *Web) renderSignup(rw http.ResponseWriter, r *http.Request, status int, e entry, v signupView) {
-	v.App, v.Action, v.Login = viewRequest(e.waiting), carry(r, "/signup", "t", r.URL.Query().Get("t")), carry(r, "/login", "switch", "1")
+	v.App, v.Action, v.Login = viewRequest(e.waiting), carry(r, "/signup", "t", invitation(r)), carry(r, "/login", "switch", "1")
 	v.Form = w.formToken(rw, r, oauth.Session{}, "signup", r.URL.Query().Get("i"))
 	how := as{status: status}
 	l := w.speak(r)
@@ -71,6 +71,15 @@ func (w *Web) renderSignup(rw http.ResponseWriter, r *http.Request, status int, 
 		how.formAction, title = formClient(e.Request.RedirectURI), l.T("Create an account to continue to {0}", e.Client.Name)
 	}
 	w.render(rw, r, how, "signup", page{Title: title, D: v})
+}
+
+// invitation is the token that a sign-up page was opened with; that of another
+// page's link is none.
+func invitation(r *http.Request) string {
+	if r.URL.Path != "/signup" {
+		return ""
+	}
+	return r.URL.Query().Get("t")
 }
 
 func (w *Web) postSignup(rw http.ResponseWriter, r *http.Request) {
@@ -194,9 +203,16 @@ func (w *Web) renderSignupConfirm(rw http.ResponseWriter, r *http.Request, statu
 	l, q := w.speak(r), r.URL.Query()
 	v := askView{ID: "otp-form", Action: r.URL.RequestURI(), Form: w.askToken(rw, r, "signup-confirm"), Problem: problem}
 	if token := q.Get("t"); token != "" {
-		email, err := w.Login.OpenSignUp(r.Context(), token)
+		email, here, err := w.Login.OpenSignUp(r.Context(), token, w.browser(r))
 		if err != nil {
 			w.deadLink(rw, r, "/signup")
+			return
+		}
+		if !here {
+			w.ask(rw, r, http.StatusOK, entry{}, askView{Heading: l.T("Go back to where you began"), Intro: []string{
+				l.T("You asked for this letter in another browser, or on another device. Type its code there, or open the link there."),
+				l.T("If you didn't ask for it, close this page: no account is made by it."),
+			}})
 			return
 		}
 		v.Heading, v.Intro, v.Button = l.T("Confirm your address"), []string{l.T("Your account is made for {0}.", email)}, l.T("Create account")

@@ -12,7 +12,7 @@ import (
 
 // visitor is where a request came from.
 func (w *Web) visitor(r *http.Request) login.Visitor {
-	return login.Visitor{Address: w.Address(r), Agent: cut(r.UserAgent(), 300)}
+	return login.Visitor{Address: w.Address(r), Agent: cut(r.UserAgent(), 300), Browser: w.device(r)}
 }
 
 // want is what a sign-in on this page must reach.
