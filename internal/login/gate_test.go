@@ -207,7 +207,7 @@ func TestPolicies(t *testing.T) {
 	_, err = b.Session(ctx, in.Cookie)
 	wants(t, "a session from before", err, oauth.ErrNotFound) // case 210
 	_, _, err = b.EnrolTOTP(ctx, h, totp.Sealed, b.code(totp.Key), "", from)
-	wants(t, "the same half again", err, oauth.ErrEnded)
+	wants(t, "the same half again", err, login.ErrStale)
 	_, err = b.Authenticate(ctx, b.evidence("ada"), login.Want{Bind: browser, Ways: []string{"passkey"}})
 	wants(t, "a way that the app doesn't let be used", err, login.ErrWrong)
 }
@@ -541,8 +541,9 @@ func TestSignUp(t *testing.T) {
 		t.Errorf("an account before its address is proven: %v", err)
 	}
 	l := b.letter("eve@corp")
-	_, err = b.OpenSignUp(ctx, token(l))
-	ok(t, err)
+	if _, here, err := b.OpenSignUp(ctx, token(l), "another browser"); err != nil || here {
+		t.Errorf("the link elsewhere: %v %v", here, err)
+	}
 	e, err := b.ConfirmSignUp(ctx, made.Await, l.Code, "", browser)
 	ok(t, err)
 	if u := b.user(login.User{Subject: e.Subject()}); !u.EmailVerified || u.Username != "eve" {
