@@ -105,7 +105,7 @@ func explainOurs(l *locale.Locale, e *oauth.Error) errorView {
 	case errors.Is(e, oauth.ErrEnded):
 		return errorView{safe: true, What: l.T("This page has expired"), Why: l.T("It was open for too long."), Do: l.T("Go back to the app and sign in again.")}
 	case e.Parameter == "i":
-		return errorView{safe: true, What: l.T("This page can't be continued here"), Why: l.T("It was opened in another browser, or its address is incomplete."), Do: l.T("Go back to the app and start again. Cookies must be allowed for this site.")}
+		return errorView{safe: true, What: l.T("This page can't be continued here"), Why: l.T("It was opened in another browser, or its address is incomplete."), Do: l.T("Go back to the app and start again. Cookies must be allowed for this site."), Back: "/account", BackText: l.T("Your account")}
 	}
 	return errorView{}
 }

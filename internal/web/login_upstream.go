@@ -172,7 +172,7 @@ func (w *Web) callback(rw http.ResponseWriter, r *http.Request) {
 	}
 	out, err := w.openAway(r, q.Get("state"))
 	if err != nil || out.Connector != r.PathValue("name") {
-		w.cameBackWrong(rw, r)
+		w.cameBackLate(rw, r, out)
 		return
 	}
 	back := r.Clone(r.Context()) // as if the sign-in page had been posted
@@ -209,11 +209,18 @@ func (w *Web) creates(c *upstream.Connector) bool {
 
 // cameBackWrong: RFC 6749 §10.12. It was another browser's, it is old, or it was
 // made up.
-func (w *Web) cameBackWrong(rw http.ResponseWriter, r *http.Request) {
-	l := w.speak(r)
+func (w *Web) cameBackWrong(rw http.ResponseWriter, r *http.Request) { w.cameBackLate(rw, r, away{}) }
+
+// cameBackLate begins again at the sign-in page that it left from, where that is
+// known: whoever was away for too long was on the way to an app.
+func (w *Web) cameBackLate(rw http.ResponseWriter, r *http.Request, out away) {
+	l, again := w.speak(r), "/login"
+	if out.Query != "" {
+		again += "?" + out.Query + "&stay=1"
+	}
 	w.showError(rw, r, http.StatusBadRequest, errorView{
 		What: l.T("This sign-in can't be finished here"), Why: l.T("It began in another browser, or too long ago."), Do: l.T("Begin again."),
-		Code: "invalid_request", Parameter: "state", Back: "/login", BackText: l.T("Sign in"),
+		Code: "invalid_request", Parameter: "state", Back: again, BackText: l.T("Sign in"),
 	})
 }
 

@@ -404,7 +404,7 @@ func TestPeopleSignUp(t *testing.T) {
 	// By the link, in a tab of its own.
 	p.forgets()
 	p.connect(w, "saleswave")
-	p.do(click("a[href^='/signup']"))
+	p.do(mouse("a[href^='/signup']"))
 	p.do(visible("#signup-form"))
 	p.signsUp("lise", "lise@example.com")
 	l := p.reads(w, "lise@example.com", 1)

@@ -161,11 +161,11 @@ func TestPeoplePasskey(t *testing.T) {
 	key.verified(false)
 	p.connect(w, "saleswave")
 	p.at("/login")
-	p.do(click("#passkey-submit"), see("The passkey wasn't used."))
+	p.do(mouse("#passkey-submit"), see("The passkey wasn't used."))
 	p.look("login-passkey-unused")
 	p.signsIn("ada", password)
 	p.at("/factor")
-	p.do(click("#passkey-submit"), see("The passkey wasn't used."))
+	p.do(mouse("#passkey-submit"), see("The passkey wasn't used."))
 	p.press("#by-recovery")
 	p.sees("Recovery code")
 	p.look("factor-recovery")
@@ -218,7 +218,7 @@ func TestPeoplePasskeyElsewhere(t *testing.T) {
 	if resp, err := http.Get("http://" + w.Address() + "/login"); err != nil || resp.StatusCode != http.StatusOK {
 		t.Errorf("%v %v", resp, err)
 	}
-	p.do(click("#passkey-submit"), see("The passkey wasn't used."))
+	p.do(mouse("#passkey-submit"), see("The passkey wasn't used."))
 }
 
 // TestPeoplePolicy: the operator wants two factors of a group, everywhere.

@@ -164,7 +164,7 @@ func TestPeopleTrust(t *testing.T) {
 	p.connect(w, "saleswave")
 	p.signsIn("ada", password)
 	p.at("/factor")
-	p.do(click("#trust"))
+	p.do(mouse("#trust"))
 	p.answers(otp(t, key, w.Clock.Now()))
 	p.returns("saleswave").proved(t, sub, "2", "pwd", "otp", "mfa")
 
