@@ -40,6 +40,8 @@ type User struct {
 	Name          string         `json:"name,omitempty"`
 	Admin         bool           `json:"admin"`
 	Disabled      bool           `json:"disabled"`
+	Locked        bool           `json:"locked,omitempty"`
+	Groups        []string       `json:"groups,omitempty"`
 	CreatedAt     time.Time      `json:"created_at"`
 	Claims        map[string]any `json:"claims,omitempty"`
 }
@@ -47,7 +49,7 @@ type User struct {
 func seen(u login.User) User {
 	return User{
 		Subject: u.Subject, Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified, Name: u.Name,
-		Admin: u.Admin, Disabled: u.Disabled, CreatedAt: u.CreatedAt.UTC(), Claims: u.Claims,
+		Admin: u.Admin, Disabled: u.Disabled, Locked: u.Locked, Groups: u.Groups(), CreatedAt: u.CreatedAt.UTC(), Claims: u.Claims,
 	}
 }
 

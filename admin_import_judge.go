@@ -11,6 +11,7 @@ import (
 
 	"github.com/valetkey/valetkey/internal/imports"
 	"github.com/valetkey/valetkey/internal/login"
+	"github.com/valetkey/valetkey/oauth"
 )
 
 // draft is a store that is only told of an account.
@@ -25,6 +26,11 @@ type draft struct {
 func (d *draft) CreateUser(_ context.Context, u login.User, _ ...login.Change) error {
 	d.user = u
 	return nil
+}
+
+// UserByEmail implements login.Store: whose an address is, the import itself asks.
+func (d *draft) UserByEmail(context.Context, string) (login.User, error) {
+	return login.User{}, oauth.ErrNotFound
 }
 
 // judge makes an account of somebody by the rules for every other account.

@@ -59,6 +59,11 @@ func (s *Server) people(c Config, ring *seal.Keyring, hasher *secret.Hasher) err
 	if err != nil {
 		return err
 	}
+	for _, other := range c.Connectors {
+		if login.BuiltIn(other.Name) {
+			return fmt.Errorf("connectors: %s is the name of a way in that is built in; choose another", other.Name)
+		}
+	}
 	s.others, err = upstream.New(c.Connectors, upstream.Environment{
 		Issuer: c.Issuer, AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots, Now: c.Now, Log: c.Log,
 	})

@@ -72,7 +72,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s.oauth = oauth.New(oauth.Server{
 		Issuer: c.Issuer, Store: st, Keys: signing, Users: s.login, Secret: secret.NewCache(hasher, 10_000), Seal: ring, Now: c.Now,
-		Notify: s.notify(c), Signup: c.Signup && c.Users == nil, AccessLifetime: c.AccessLifetime,
+		Notify: s.notify(c), Signup: c.Signup && c.Users == nil && !c.SignupInvite, AccessLifetime: c.AccessLifetime,
 		Outbound:  fetch.New(fetch.Config{AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots}),
 		Strangers: fetch.New(fetch.Config{AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots}),
 		Directory: s.login, Registration: c.Registration, RegistrationProfile: c.RegistrationProfile, Documents: c.Documents,

@@ -88,6 +88,17 @@ func (c *Client) Confidential() bool { return c.AuthMethod != AuthNone }
 // mayUse says whether the client is registered for a grant type.
 func (c *Client) mayUse(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
 
+// takes says whether a session that began by an authenticator serves the app. An
+// embedder's sessions don't say how they began.
+func (c *Client) takes(way string) bool {
+	first := without(c.Authenticators, "totp", "recovery")
+	if len(first) == 0 || way == "" || contains(first, way) {
+		return true
+	}
+	builtin := contains([]string{"password", "passkey", "email"}, way)
+	return !builtin && contains(first, "connectors")
+}
+
 // admits says whether somebody in these groups may use the app.
 func (c *Client) admits(groups []string) bool {
 	return len(c.Groups) == 0 || len(intersect(c.Groups, groups)) > 0

@@ -237,6 +237,9 @@ func judgeType(c *Client, _ string) *Error {
 }
 
 func judgeGrants(c *Client, _ string) *Error {
+	if c.Factors < 0 || c.Factors > 2 {
+		return invalidMetadata("required_factors", "required_factors is 1 or 2")
+	}
 	for _, g := range c.GrantTypes {
 		if !slices.Contains(grantNames(), g) {
 			return invalidMetadata("grant_types", "grant type %q is not supported", printable(g))

@@ -36,6 +36,7 @@ type Session struct {
 	AuthTime  time.Time
 	ACR       string
 	AMR       []string
+	Way       string   // the authenticator that began it
 	Demand    string   // the acr that the operator asks of this person, "" for none
 	Groups    []string // that the person is in, as far as they decide anything
 }

@@ -75,12 +75,14 @@ func needsSelection(_ *Client, in *Interaction, st Standing) bool {
 // needsLogin: nobody is signed in; prompt=login or create wants a login made
 // after the interaction began; max_age has passed; the session is another
 // person's than id_token_hint names. CONTRACT §4, decision 12.
-func needsLogin(_ *Client, in *Interaction, st Standing) bool {
+func needsLogin(c *Client, in *Interaction, st Standing) bool {
 	r := &in.Request
 	switch {
 	case st.Session.ID == "":
 		return true
 	case r.HintSubject != "" && r.HintSubject != st.subject():
+		return true
+	case !c.takes(st.Session.Way):
 		return true
 	case in.Login.newer(st.Session):
 		return false

@@ -80,7 +80,7 @@ func (s *seed) section(key string) func(ast.Node) error {
 	case "branding":
 		return s.readBranding
 	case "groups":
-		return strict(&s.Groups)
+		return s.readGroups
 	}
 	return nil
 }

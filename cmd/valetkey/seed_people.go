@@ -115,6 +115,19 @@ func (s *seed) readConnectors(node ast.Node) error {
 	return nil
 }
 
+// readGroups reads what goes with membership.
+func (s *seed) readGroups(node ast.Node) error {
+	if err := yaml.NodeToValue(node, &s.Groups, yaml.Strict()); err != nil {
+		return err
+	}
+	for name, g := range s.Groups {
+		if g.Factors < 0 || g.Factors > 2 {
+			return lineError{max(lineOf(node, name), 1), fmt.Errorf("%s: factors is 1 or 2", name)}
+		}
+	}
+	return nil
+}
+
 func (s *seed) groups() map[string]valetkey.GroupPolicy {
 	out := map[string]valetkey.GroupPolicy{}
 	for name, g := range s.Groups {

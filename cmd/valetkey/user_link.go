@@ -61,7 +61,8 @@ type userGroups struct {
 	jsonFlag
 
 	Username string   `arg:"" help:"Username or email."`
-	Groups   []string `name:"group" help:"A group that the person is in; may be repeated. None: no group."`
+	Groups   []string `name:"group" help:"A group that the person is in; may be repeated. Replaces those that were set before."`
+	Clear    bool     `help:"Take the person out of every group that was set here."`
 }
 
 func (u *userGroups) Run(ctx context.Context, s *Settings, c console) error {
@@ -70,9 +71,18 @@ func (u *userGroups) Run(ctx context.Context, s *Settings, c console) error {
 		if err != nil {
 			return err
 		}
-		if err := a.SetGroups(ctx, user.Subject, u.Groups); err != nil {
-			return err
+		if len(u.Groups) > 0 || u.Clear {
+			if err := a.SetGroups(ctx, user.Subject, u.Groups); err != nil {
+				return err
+			}
+			if user, err = a.User(ctx, u.Username); err != nil {
+				return err
+			}
 		}
-		return u.print(c, map[string]any{"username": user.Username, "groups": u.Groups}, func(w io.Writer) { fmt.Fprintf(w, "Set the groups of %s\n", user.Username) })
+		return u.print(c, map[string]any{"username": user.Username, "groups": user.Groups}, func(w io.Writer) {
+			for _, g := range user.Groups {
+				fmt.Fprintln(w, g)
+			}
+		})
 	})
 }

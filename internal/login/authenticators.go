@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -45,8 +46,16 @@ func DefaultChain() []Authenticator {
 	}
 }
 
+// BuiltIn says whether an authenticator of this name is part of the program.
+func BuiltIn(name string) bool {
+	return slices.Contains([]string{WayPassword, WayPasskey, WayEmail, WayTOTP, WayRecovery, WayConnector}, name)
+}
+
 // CheckChain judges a configured chain.
 func CheckChain(chain []Authenticator) error {
+	if !slices.ContainsFunc(chain, func(a Authenticator) bool { return a.Factor == 1 }) {
+		return errors.New("no authenticator is a first factor: nobody could sign in")
+	}
 	own := map[string][]int{WayPassword: {1}, WayEmail: {1}, WayConnector: {1}, WayPasskey: {1, 2}, WayTOTP: {2}, WayRecovery: {2}}
 	for i, a := range chain {
 		factors, builtin := own[a.Name]

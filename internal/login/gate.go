@@ -85,7 +85,7 @@ func (s *Service) Authenticate(ctx context.Context, e Evidence, want Want) (Verd
 		return Verdict{}, errors.New("evidence about nobody")
 	case e.user.Disabled, e.user.Locked:
 		return Verdict{}, ErrWrong
-	case want.Ways != nil && !slices.Contains(want.Ways, e.way):
+	case want.Ways != nil && !slices.Contains(want.Ways, e.way) && !(e.identity != nil && slices.Contains(want.Ways, WayConnector)):
 		return Verdict{}, ErrWrong
 	}
 	next, err := s.further(ctx, e, want)

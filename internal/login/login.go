@@ -61,7 +61,6 @@ type Record struct {
 	ExpiresAt  time.Time
 	EndedAt    time.Time // zero while it isn't
 	ProvenAt   time.Time // when a factor was last proven in it; zero when nobody knows
-	Way        string    // the authenticator that began it
 	UserAgent  string
 	Address    string
 

@@ -19,7 +19,7 @@ type told struct {
 
 // letterOf says which letter goes with what happened; the rest is history only.
 var letterOf = map[ActivityKind]mail.NoticeKind{
-	DidChangePassword: mail.PasswordChanged, DidResetPassword: mail.PasswordReset, DidAddPasskey: mail.PasskeyAdded,
+	DidChangePassword: mail.PasswordChanged, DidResetPassword: mail.PasswordReset, DidEnterByOperator: mail.PasswordReset, DidAddPasskey: mail.PasskeyAdded,
 	DidRemovePasskey: mail.PasskeyRemoved, DidAddTOTP: mail.AuthenticatorAdded, DidRemoveTOTP: mail.AuthenticatorRemoved,
 	DidMakeCodes: mail.RecoveryCodesMade, DidUseCode: mail.RecoveryCodeUsed, DidLink: mail.AccountLinked, DidUnlink: mail.AccountUnlinked,
 	DidChangeEmail: mail.EmailChanged, DidLock: mail.AccountLocked, DidSignInNew: mail.NewDevice, DidDownload: mail.DataDownloaded,

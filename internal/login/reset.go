@@ -64,8 +64,13 @@ func (s *Service) reader(user User, locale string) mail.Person {
 // the person choose a password, and with factors takes lost second factors away.
 func (s *Service) OperatorLink(ctx context.Context, subject string, factors bool) (address string, expires time.Time, err error) {
 	user, err := s.Store.User(ctx, subject)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", time.Time{}, err
+	case user.Disabled:
+		return "", time.Time{}, &Invalid{Field: "username", Why: "This account is disabled. Enable it first."}
+	case user.External:
+		return "", time.Time{}, &Invalid{Field: "username", Why: "This account's password is kept elsewhere."}
 	}
 	what := about{Subject: user.Subject, Epoch: user.Epoch, Factors: factors, Email: Canonical(user.Email)}
 	l, token, err := s.newLink(LinkOperator, user.Subject, what, 24*time.Hour)

@@ -70,7 +70,7 @@ func (s *Service) begin(ctx context.Context, p Proof, start Start, current *Reco
 // start gathers all that is written with a session.
 func (s *Service) start(ctx context.Context, p Proof, password, browser string, from Visitor) (Start, string, error) {
 	now, authenticated := s.Now(), s.Now()
-	if p.upstream != nil && !p.at.IsZero() && acrOne(p) {
+	if p.upstream != nil && !p.at.IsZero() {
 		authenticated = p.at // OpenID Connect Core §2: auth_time is when the person proved it, there
 	}
 	groups := p.user.Groups()
@@ -78,10 +78,10 @@ func (s *Service) start(ctx context.Context, p Proof, password, browser string, 
 		Record: Record{
 			Session: oauth.Session{
 				ID: secret.NewID(), Subject: p.user.Subject, UserEpoch: p.user.Epoch, Logins: 1,
-				AuthTime: authenticated, ACR: p.acr, AMR: p.amr, Groups: groups, Demand: s.Demand(groups),
+				AuthTime: authenticated, Way: p.way, ACR: p.acr, AMR: p.amr, Groups: groups, Demand: s.Demand(groups),
 			},
 			SecretHash: secret.Hash(password), CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(s.lifetime()),
-			ProvenAt: p.at, Way: p.way, UserAgent: cut(from.Agent, 400), Address: from.Address,
+			ProvenAt: p.at, UserAgent: cut(from.Agent, 400), Address: from.Address,
 		},
 		Spent: p.spent, Identity: p.identity,
 	}
@@ -94,8 +94,6 @@ func (s *Service) start(ctx context.Context, p Proof, password, browser string, 
 	}
 	return start, known, s.tellOfSignIn(&start, p, browser == known, from)
 }
-
-func acrOne(p Proof) bool { return p.acr == "1" }
 
 // browser remembers where a person signs in. It answers the browser's cookie:
 // the same, or one with a new name in front for a browser that this person never

@@ -107,7 +107,7 @@ func (w *Web) showAccount(v *visit) {
 	}
 	w.show(v, as{}, "account", page{Title: v.l.T("Your account"), Section: "account", D: accountView{
 		User: who, Picture: v.user.PicturePath(), Elsewhere: w.Login.Elsewhere(v.user), Verified: verified, Facts: profileFacts(v.l, claims),
-		Admin: v.user.Admin, Since: v.user.CreatedAt, Sessions: len(sessions), Apps: len(apps),
+		Admin: w.Login.Administers(v.user), Since: v.user.CreatedAt, Sessions: len(sessions), Apps: len(apps),
 	}})
 }
 

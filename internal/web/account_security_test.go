@@ -77,8 +77,8 @@ func (v *visitor) prove2(t *testing.T, u login.User) {
 	t.Helper()
 	text := secret.New().Reveal()
 	rec := login.Record{
-		Session:    oauth.Session{ID: secret.NewID(), Subject: u.Subject, UserEpoch: v.h.again(u).Epoch, Logins: 1, AuthTime: v.h.now(), ACR: oauth.TwoFactors, AMR: []string{"hwk", "mfa"}},
-		SecretHash: secret.Hash(text), CreatedAt: v.h.now(), SeenAt: v.h.now(), ExpiresAt: v.h.now().Add(time.Hour), ProvenAt: v.h.now(), Way: login.WayPasskey,
+		Session:    oauth.Session{ID: secret.NewID(), Subject: u.Subject, UserEpoch: v.h.again(u).Epoch, Logins: 1, AuthTime: v.h.now(), ACR: oauth.TwoFactors, AMR: []string{"hwk", "mfa"}, Way: login.WayPasskey},
+		SecretHash: secret.Hash(text), CreatedAt: v.h.now(), SeenAt: v.h.now(), ExpiresAt: v.h.now().Add(time.Hour), ProvenAt: v.h.now(),
 	}
 	ok(t, v.h.Store.StartSession(t.Context(), login.Start{Record: rec}))
 	v.cookies["__Host-session"] = rec.ID + "." + text

@@ -110,7 +110,11 @@ func (w *Web) renderEnrol(rw http.ResponseWriter, r *http.Request, status int, e
 	}
 	var err error
 	if w.Login.Offers(login.WayTOTP, 2, waysOf(e)) {
-		v.TOTP, err = w.beginTOTP(r, half.User, sealed, "")
+		why := ""
+		if sealed != "" { // it is of the code that was typed
+			why, v.Problem = problem, ""
+		}
+		v.TOTP, err = w.beginTOTP(r, half.User, sealed, why)
 	}
 	if err == nil && w.Login.TakesPasskeys() && w.Login.Offers(login.WayPasskey, 2, waysOf(e)) {
 		var making login.Challenge

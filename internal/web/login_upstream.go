@@ -204,7 +204,7 @@ func (w *Web) creates(c *upstream.Connector) bool {
 	if c.AutoCreate != nil {
 		return *c.AutoCreate
 	}
-	return w.Signup && !w.Login.Policy.Invite
+	return w.Signup && !w.Login.Policy.Invite && len(w.Login.Policy.Domains) == 0
 }
 
 // cameBackWrong: RFC 6749 §10.12. It was another browser's, it is old, or it was
@@ -320,6 +320,7 @@ func (w *Web) postDirectory(rw http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, upstream.ErrPasswordExpired):
 		w.renderDirectory(rw, r, http.StatusForbidden, e, c, name, l.T("Your password at {0} has expired. Change it there first.", c.Title))
 	case errors.Is(err, upstream.ErrUnavailable):
+		w.Log.WarnContext(r.Context(), "a directory doesn't answer", "connector", c.Name, "request", requestID(rw), "error", upstream.Cause(err))
 		w.renderDirectory(rw, r, http.StatusServiceUnavailable, e, c, name, l.T("{0} doesn't answer just now. Try again, or sign in another way.", c.Title))
 	case errors.Is(err, upstream.ErrWrong), errors.Is(err, login.ErrWrong):
 		w.renderDirectory(rw, r, http.StatusUnauthorized, e, c, name, l.T(wrongWords))

@@ -52,6 +52,10 @@ func TestPeopleKeyboard(t *testing.T) {
 	p.at("/enrol")
 	key := get(t, p.ctx, chromedp.TextContent(chromedp.CSS("#totp-key")))
 	p.tabs("totp-otp")
+	p.types("123456")
+	p.enters()
+	p.sees("This code isn't right.")
+	p.focused("totp-otp") // where it is mended
 	p.types(otp(t, key, w.Clock.Now()))
 	p.enters()
 	p.sees("Your recovery codes")
