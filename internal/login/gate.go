@@ -85,7 +85,7 @@ func (s *Service) Authenticate(ctx context.Context, e Evidence, want Want) (Verd
 		return Verdict{}, errors.New("evidence about nobody")
 	case e.user.Disabled, e.user.Locked:
 		return Verdict{}, ErrWrong
-	case want.Ways != nil && !slices.Contains(want.Ways, e.way) && !(e.identity != nil && slices.Contains(want.Ways, WayConnector)):
+	case !e.among(want.Ways):
 		return Verdict{}, ErrWrong
 	}
 	next, err := s.further(ctx, e, want)
@@ -99,6 +99,11 @@ func (s *Service) Authenticate(ctx context.Context, e Evidence, want Want) (Verd
 		return s.half(ctx, e, next, want.Bind)
 	}
 	return Verdict{Proof: e.proof()}, nil
+}
+
+// among says whether the way is in a list; in none it always is.
+func (e Evidence) among(ways []string) bool {
+	return ways == nil || slices.Contains(ways, e.way) || e.identity != nil && slices.Contains(ways, WayConnector)
 }
 
 // further says which factor is still to be asked. That a browser is trusted

@@ -14,7 +14,7 @@ import (
 // version.
 func Facebook(t testing.TB, o Options) *Provider {
 	t.Helper()
-	d := dialect{ //nolint:gosec // paths, no credentials
+	d := dialect{
 		title: "Facebook", post: true, authorize: "/{version}/dialog/oauth", token: "/{version}/oauth/access_token",
 		denied: url.Values{"error_reason": {"user_denied"}, "error_code": {"200"}, "error_description": {"Permissions error"}},
 		refuse: func(w http.ResponseWriter, _ *http.Request, code string) {

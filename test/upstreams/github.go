@@ -12,7 +12,7 @@ import (
 // "/login/oauth". Person.Claims["emails"] may list more addresses.
 func GitHub(t testing.TB, o Options) *Provider {
 	t.Helper()
-	d := dialect{ //nolint:gosec // paths, no credentials
+	d := dialect{
 		title: "GitHub", post: true, refuse: refuseGitHub, authorize: "/login/oauth/authorize", token: "/login/oauth/access_token",
 		iss: func(p *Provider) string { return p.URL + "/login/oauth" },
 		answer: func(p *Provider, w http.ResponseWriter, r *http.Request, g grant) {

@@ -16,7 +16,7 @@ const (
 // Its issuer is URL + "/{tenantid}/v2.0".
 func Microsoft(t testing.TB, o Options) *Provider {
 	t.Helper()
-	d := dialect{ //nolint:gosec // paths, no credentials
+	d := dialect{
 		title: "Microsoft", basic: true, post: true, refuse: refuse,
 		authorize: "/{tenant}/oauth2/v2.0/authorize", token: "/{tenant}/oauth2/v2.0/token",
 		denied: map[string][]string{"error_subcode": {"cancel"}},

@@ -135,7 +135,7 @@ func (p *Provider) logout(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte("signed out"))
 		return
 	}
-	http.Redirect(w, r, back+"?"+url.Values{"state": {q.Get("state")}}.Encode(), http.StatusFound) //nolint:gosec // to wherever the test says
+	http.Redirect(w, r, back+"?"+url.Values{"state": {q.Get("state")}}.Encode(), http.StatusFound)
 }
 
 // LogoutToken makes one (OpenID Connect Back-Channel Logout §2.4) with other

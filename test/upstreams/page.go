@@ -123,7 +123,7 @@ func (p *Provider) respond(w http.ResponseWriter, r *http.Request, answer url.Va
 	if r.Method == http.MethodPost {
 		status = http.StatusSeeOther
 	}
-	http.Redirect(w, r, u.String(), status) //nolint:gosec // to wherever the test says
+	http.Redirect(w, r, u.String(), status)
 }
 
 // Browse does what a browser would: it presses somebody's button, or with ""

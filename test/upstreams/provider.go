@@ -97,7 +97,7 @@ func start(t testing.TB, o Options, d dialect, routes func(*Provider)) *Provider
 	t.Helper()
 	p := &Provider{dialect: d, now: o.Now, people: o.People, mux: http.NewServeMux(), grants: map[string]grant{}, tokens: map[string]grant{}, keys: []key{firstKey()}}
 	if p.now == nil {
-		p.now = time.Now //nolint:forbidigo // a test may have its own
+		p.now = time.Now
 	}
 	if p.people == nil {
 		p.people = People()

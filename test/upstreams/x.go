@@ -11,7 +11,7 @@ import (
 // address.
 func X(t testing.TB, o Options) *Provider {
 	t.Helper()
-	d := dialect{ //nolint:gosec // paths, no credentials
+	d := dialect{
 		title: "X", basic: true, pkce: true, refuse: refuseX, authorize: "/i/oauth2/authorize", token: "/2/oauth2/token",
 		answer: func(p *Provider, w http.ResponseWriter, _ *http.Request, g grant) {
 			send(w, http.StatusOK, map[string]any{"token_type": "bearer", "expires_in": 7200, "access_token": p.issue(g), "scope": g.request.Get("scope")})
