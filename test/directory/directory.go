@@ -101,7 +101,7 @@ func (d *Directory) prepare(slapd string, now time.Time) error {
 		if err := os.WriteFile(file, []byte(step.content), 0o600); err != nil {
 			return err
 		}
-		
+
 		cmd := exec.CommandContext(context.Background(), slapd, "-Tadd", "-q", "-n", step.database, "-F", d.folder+"/config", "-l", file)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return errors.Join(err, errors.New(string(out)))
@@ -124,7 +124,7 @@ func (d *Directory) run(slapd string) (stop func() error, err error) {
 		return nil, err
 	}
 	d.URL, d.SecureURL = "ldap://"+plain, "ldaps://"+secure
-	
+
 	cmd := exec.CommandContext(context.Background(), "sh", "-c", supervise, "sh", slapd, "-d", "0", "-F", d.folder+"/config", "-h", d.URL+" "+d.SecureURL)
 	cmd.WaitDelay = 10 * time.Second
 	var log strings.Builder
