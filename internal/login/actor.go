@@ -85,7 +85,7 @@ func (s *Service) leaves() *Ways {
 // recovery codes, to be shown once: who loses it must still be able to prove
 // themselves, if only to take it away.
 func (s *Service) AddPasskey(ctx context.Context, a Actor, sealed, answer, browser, name string) (codes []string, err error) {
-	key, err := s.madePasskey(a.user, sealed, answer, browser, name)
+	key, _, err := s.madePasskey(a.user, sealed, answer, browser, name)
 	if err != nil {
 		return nil, err
 	}
@@ -285,7 +285,7 @@ func (s *Service) EnrolPasskey(ctx context.Context, h HalfDone, sealed, answer, 
 	if err := s.mayEnrol(ctx, h); err != nil {
 		return Proof{}, nil, err
 	}
-	key, err := s.madePasskey(h.User, sealed, answer, browser, name)
+	key, amr, err := s.madePasskey(h.User, sealed, answer, browser, name)
 	if err != nil {
 		return Proof{}, nil, err
 	}
@@ -296,7 +296,7 @@ func (s *Service) EnrolPasskey(ctx context.Context, h HalfDone, sealed, answer, 
 	if err != nil {
 		return Proof{}, nil, err
 	}
-	return s.enrolled(ctx, h, c, DidAddPasskey, key.Name, []string{"swk", "user"}, codes, from)
+	return s.enrolled(ctx, h, c, DidAddPasskey, key.Name, amr, codes, from)
 }
 
 // mayEnrol: who has any second factor proves it and doesn't set up another by the

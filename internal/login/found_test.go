@@ -83,10 +83,10 @@ func TestListsWaiveNothing(t *testing.T) {
 func TestSignUpsOfTwo(t *testing.T) {
 	b := newBed(t, func(s *login.Service) { s.Policy.Verify = true })
 	ctx := t.Context()
-	mine, err := b.SignUp(ctx, login.NewUser{Username: "victor", Email: "v@example.com", Password: password}, "", browser, "en", from)
+	mine, err := b.SignUp(ctx, login.NewUser{Username: "victor", Email: "v@example.com", Password: password}, login.Asked{Browser: browser, Locale: "en"}, from)
 	ok(t, err)
 	own := b.letter("v@")
-	_, err = b.SignUp(ctx, login.NewUser{Username: "mallory", Email: "v@example.com", Password: "mallory's password"}, "", "mallory's browser", "en", from)
+	_, err = b.SignUp(ctx, login.NewUser{Username: "mallory", Email: "v@example.com", Password: "mallory's password"}, login.Asked{Browser: "mallory's browser", Locale: "en"}, from)
 	ok(t, err)
 	theirs := b.letter("v@")
 	_, err = b.ConfirmSignUp(ctx, mine.Await, theirs.Code, "", browser)

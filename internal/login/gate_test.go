@@ -529,20 +529,20 @@ func TestSignUp(t *testing.T) {
 	b := newBed(t, func(s *login.Service) { s.Policy.Domains = []string{"corp.example"} })
 	ctx := t.Context()
 	n := login.NewUser{Username: "eve", Email: "eve@evil.example", Password: password}
-	_, err := b.SignUp(ctx, n, "", browser, "en", from)
+	_, err := b.SignUp(ctx, n, login.Asked{Browser: browser, Locale: "en"}, from)
 	var invalid *login.Invalid
 	if !errors.As(err, &invalid) || invalid.Field != "email" {
 		t.Errorf("of another domain: %v", err)
 	}
 	n.Email = "eve@corp.example"
-	made, err := b.SignUp(ctx, n, "", browser, "en", from)
+	made, err := b.SignUp(ctx, n, login.Asked{Browser: browser, Locale: "en"}, from)
 	ok(t, err)
 	if _, err := b.Find(ctx, "eve"); !errors.Is(err, oauth.ErrNotFound) {
 		t.Errorf("an account before its address is proven: %v", err)
 	}
 	l := b.letter("eve@corp")
-	if _, here, err := b.OpenSignUp(ctx, token(l), "another browser"); err != nil || here {
-		t.Errorf("the link elsewhere: %v %v", here, err)
+	if at, err := b.OpenSignUp(ctx, token(l), "another browser"); err != nil || at.Here {
+		t.Errorf("the link elsewhere: %v %v", at.Here, err)
 	}
 	e, err := b.ConfirmSignUp(ctx, made.Await, l.Code, "", browser)
 	ok(t, err)
@@ -552,7 +552,7 @@ func TestSignUp(t *testing.T) {
 	_, err = b.ConfirmSignUp(ctx, "", "", token(l), browser)
 	wants(t, "twice", err, login.ErrStale)
 	n.Username = "eve2"
-	_, err = b.SignUp(ctx, n, "", browser, "en", from)
+	_, err = b.SignUp(ctx, n, login.Asked{Browser: browser, Locale: "en"}, from)
 	ok(t, err) // it says the same
 	if l := b.letter("eve@corp"); !strings.Contains(l.Subject, "already have an account") {
 		t.Errorf("the owner hears: %s", l.Subject)
@@ -562,13 +562,13 @@ func TestSignUp(t *testing.T) {
 	ok(t, err)
 	_, invitation, _ := strings.Cut(link, "?t=")
 	guest := login.NewUser{Username: "guest", Email: "guest@else.example", Password: password}
-	in, err := b.SignUp(ctx, guest, invitation, browser, "en", from)
+	in, err := b.SignUp(ctx, guest, login.Asked{Invitation: invitation, Browser: browser, Locale: "en"}, from)
 	ok(t, err)
 	if u := b.user(login.User{Subject: in.Evidence.Subject()}); !u.EmailVerified || !slices.Equal(u.Groups(), []string{"guests"}) {
 		t.Errorf("%+v", u)
 	}
 	guest.Username = "second"
-	_, err = b.SignUp(ctx, guest, invitation, browser, "en", from)
+	_, err = b.SignUp(ctx, guest, login.Asked{Invitation: invitation, Browser: browser, Locale: "en"}, from)
 	wants(t, "an invitation's second use", err, login.ErrStale)
 }
 

@@ -288,32 +288,32 @@ func (s *Service) MakePasskey(ctx context.Context, user User, browser string) (C
 
 // madePasskey judges a new one: WebAuthn §7.1. That nobody has it yet, the store
 // decides when it is added.
-func (s *Service) madePasskey(user User, sealed, answer, browser, name string) (*Passkey, error) {
+func (s *Service) madePasskey(user User, sealed, answer, browser, name string) (*Passkey, []string, error) {
 	asked, err := s.openChallenge(sealed, forMaking, browser)
 	if err != nil || asked.Subject != user.Subject || asked.Epoch != user.Epoch || s.keys == nil {
-		return nil, ErrStale
+		return nil, nil, ErrStale
 	}
 	bad := &Invalid{Field: "passkey", Why: "This passkey couldn't be read. Try again, or use another device."}
 	if len(answer) > maxAnswer {
-		return nil, bad
+		return nil, nil, bad
 	}
 	parsed, err := protocol.ParseCredentialCreationResponseBytes([]byte(answer))
 	if err != nil {
-		return nil, bad
+		return nil, nil, bad
 	}
 	h, err := holder(user)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c, err := s.keys.CreateCredential(h, asked.Session, parsed)
 	if err != nil {
-		return nil, bad
+		return nil, nil, bad
 	}
 	c.Attestation = webauthn.CredentialAttestation{} // none was asked for
 	content, err := json.Marshal(c)
 	return &Passkey{
 		ID: c.ID, Subject: user.Subject, Name: label(name, passkeyName(c)), Credential: content, SignCount: c.Authenticator.SignCount,
-	}, err
+	}, passkeyAMR(c), err
 }
 
 // passkeyName is what a new one is called until its owner says otherwise.

@@ -36,7 +36,14 @@ type signUp struct {
 	Username string `json:"u"`
 	Name     string `json:"n,omitempty"`
 	Password string `json:"p"` // PHC
-	To       string `json:"t,omitempty"`
+}
+
+// Asked is how somebody came to the sign-up page.
+type Asked struct {
+	Invitation string // its token, if there is one
+	Browser    string
+	Locale     string
+	To         string // where the page leads, in this house
 }
 
 // SignedUp is the answer to a sign-up: evidence of who now has an account, or a
@@ -49,8 +56,8 @@ type SignedUp struct {
 // SignUp makes an account. Where the operator asks for proven addresses, that is
 // when the letter has come back: until then nobody can tell from the answer
 // whether the address has an account.
-func (s *Service) SignUp(ctx context.Context, n NewUser, invitation, browser, locale string, from Visitor) (SignedUp, error) {
-	invited, groups, err := s.invited(ctx, invitation)
+func (s *Service) SignUp(ctx context.Context, n NewUser, a Asked, from Visitor) (SignedUp, error) {
+	invited, groups, err := s.invited(ctx, a.Invitation)
 	switch {
 	case err != nil:
 		return SignedUp{}, err
@@ -59,7 +66,7 @@ func (s *Service) SignUp(ctx context.Context, n NewUser, invitation, browser, lo
 	}
 	n.Groups = groups
 	if invited == nil && s.proves() {
-		return s.awaitSignUp(ctx, n, browser, locale, from)
+		return s.awaitSignUp(ctx, n, a, from)
 	}
 	user, err := s.build(ctx, n, from.Address)
 	if err != nil {
@@ -76,7 +83,7 @@ func (s *Service) SignUp(ctx context.Context, n NewUser, invitation, browser, lo
 		return SignedUp{}, staleIfReplayed(err)
 	}
 	if user.Email != "" && !user.EmailVerified && s.Post.Enabled() {
-		if _, err := s.ProveAddress(ctx, user, user.Email, browser, locale, from); err != nil && !errors.Is(err, ErrSlowDown) {
+		if _, err := s.ProveAddress(ctx, user, user.Email, a.Browser, a.Locale, from); err != nil && !errors.Is(err, ErrSlowDown) {
 			return SignedUp{}, err
 		}
 	}
@@ -97,7 +104,7 @@ func (s *Service) provenBefore(ctx context.Context, email, invited string) (bool
 func (s *Service) proves() bool { return s.Policy.Verify || len(s.Policy.Domains) > 0 }
 
 // awaitSignUp judges an account and sends the letter that lets it be.
-func (s *Service) awaitSignUp(ctx context.Context, n NewUser, browser, locale string, from Visitor) (SignedUp, error) {
+func (s *Service) awaitSignUp(ctx context.Context, n NewUser, a Asked, from Visitor) (SignedUp, error) {
 	defer s.evenOut(ctx, time.Now()) //nolint:forbidigo // how long the answer takes
 	switch {
 	case !s.Post.Enabled():
@@ -119,12 +126,15 @@ func (s *Service) awaitSignUp(ctx context.Context, n NewUser, browser, locale st
 	if err := s.Throttle.mail(key, from.Address, ""); err != nil {
 		return SignedUp{}, err
 	}
-	owner := key + "\n" + hex.EncodeToString(secret.Hash(browser)[:16])
-	l, token, err := s.newLink(LinkSignUp, owner, about{Email: user.Email, Browser: secret.Hash(browser), New: &signUp{Username: user.Username, Name: user.Name, Password: user.Password}}, linkLife)
+	browser := secret.Hash(a.Browser)
+	owner := key + "\n" + hex.EncodeToString(browser[:16])
+	l, token, err := s.newLink(LinkSignUp, owner, about{
+		Email: user.Email, To: a.To, Browser: browser, New: &signUp{Username: user.Username, Name: user.Name, Password: user.Password},
+	}, linkLife)
 	if err != nil {
 		return SignedUp{}, err
 	}
-	to := mail.Person{Address: user.Email, Name: user.Name, Locale: locale}
+	to := mail.Person{Address: user.Email, Name: user.Name, Locale: a.Locale}
 	code := s.withCode(&l)
 	letter := s.Post.VerifyAddress(to, code.Reveal(), s.address("/signup/confirm", token), linkLife)
 	taken, err := s.proven(ctx, user.Email, "")
@@ -137,7 +147,7 @@ func (s *Service) awaitSignUp(ctx context.Context, n NewUser, browser, locale st
 	if err := s.put(ctx, l, letter); err != nil {
 		return SignedUp{}, err
 	}
-	await, err := s.await(LinkSignUp, owner, browser)
+	await, err := s.await(LinkSignUp, owner, a.Browser)
 	return SignedUp{Await: await}, err
 }
 
@@ -181,11 +191,16 @@ func (s *Service) ConfirmSignUp(ctx context.Context, await, code, token, browser
 	return Evidence{user: user, way: WayPassword, amr: []string{"pwd"}, at: now}, nil
 }
 
-// OpenSignUp looks at the link of a sign-up and answers the address, and whether it
-// was opened in the browser that asked for it: only there it makes the account.
-func (s *Service) OpenSignUp(ctx context.Context, token, browser string) (email string, here bool, err error) {
+// SignUpLink is the link of a sign-up, opened but not yet used.
+type SignUpLink struct {
+	Email, To string
+	Here      bool // in the browser that asked for it: only there it makes the account
+}
+
+// OpenSignUp looks at the link of a sign-up.
+func (s *Service) OpenSignUp(ctx context.Context, token, browser string) (SignUpLink, error) {
 	_, what, err := s.openLink(ctx, LinkSignUp, token)
-	return what.Email, browser != "" && secret.Equal(what.Browser, secret.Hash(browser)), err
+	return SignUpLink{what.Email, what.To, browser != "" && secret.Equal(what.Browser, secret.Hash(browser))}, err
 }
 
 func (s *Service) findSignUp(ctx context.Context, await, code, token, browser string) (Link, about, error) {

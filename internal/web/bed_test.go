@@ -112,7 +112,7 @@ const password = "correct horse battery"
 
 func (h *house) user(name string) login.User {
 	h.t.Helper()
-	_, err := h.Login.SignUp(context.Background(), login.NewUser{Username: name, Email: name + "@example.com", Name: "Ada of " + name, Password: password}, "", "", "en", login.Visitor{Address: "192.0.2.1"})
+	_, err := h.Login.SignUp(context.Background(), login.NewUser{Username: name, Email: name + "@example.com", Name: "Ada of " + name, Password: password}, login.Asked{Locale: "en"}, login.Visitor{Address: "192.0.2.1"})
 	ok(h.t, err)
 	u, err := h.Store.UserByName(context.Background(), name)
 	ok(h.t, err)

@@ -147,12 +147,11 @@ func (w *Web) forbidden(rw http.ResponseWriter, r *http.Request) {
 }
 
 // reopen is where the form that was refused can be had afresh: its own path,
-// which a route of ours matched, and the envelope it was about.
+// which a route of ours matched, and what it was about.
 func (w *Web) reopen(r *http.Request) string {
-	if !strings.HasPrefix(r.URL.Path, "/") || strings.HasPrefix(r.URL.Path, "//") || r.Pattern == "" || r.Pattern == "/" {
-		return "/account"
-	}
 	switch {
+	case r.Pattern == "" || r.Pattern == "/":
+		return "/account"
 	case r.URL.Path == "/language": // answers no GET
 		return "/account"
 	case strings.HasPrefix(r.URL.Path, "/developer/apps/"):
@@ -160,7 +159,10 @@ func (w *Web) reopen(r *http.Request) string {
 	case strings.HasPrefix(r.URL.Path, "/account/") && (!w.shows(r) || strings.HasPrefix(r.URL.Path, "/account/link/")): // a button of a page
 		return pageOfForm(r.URL.Path)
 	}
-	return pathWith(r.URL.Path, "i", r.URL.Query().Get("i"))
+	if to := r.URL.RequestURI(); isLocal(to) {
+		return to
+	}
+	return "/account"
 }
 
 // NotFound is the answer for what is no page, for use before the mux too.

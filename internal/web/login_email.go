@@ -188,7 +188,7 @@ func (w *Web) showEmailLink(rw http.ResponseWriter, r *http.Request) {
 			Intro:   []string{l.T("You asked for this letter in another browser, or on another device. Type its code there, or open the link there."), l.T("If you didn't ask for it, close this page: nobody is signed in by it.")},
 		})
 	default:
-		_, e, ok := w.askedFrom(rw, r, m)
+		_, e, ok := w.askedFrom(rw, r, m.To)
 		if !ok {
 			return
 		}
@@ -200,9 +200,9 @@ func (w *Web) showEmailLink(rw http.ResponseWriter, r *http.Request) {
 
 // askedFrom is the sign-in page that a letter was asked for from, as a request,
 // and where it leads.
-func (w *Web) askedFrom(rw http.ResponseWriter, r *http.Request, m login.MailLink) (*http.Request, entry, bool) {
-	to, err := url.Parse(m.To)
-	if err != nil || !isLocal(m.To) {
+func (w *Web) askedFrom(rw http.ResponseWriter, r *http.Request, asked string) (*http.Request, entry, bool) {
+	to, err := url.Parse(asked)
+	if err != nil || !isLocal(asked) {
 		to = &url.URL{Path: "/login"}
 	}
 	page := r.Clone(r.Context())
@@ -228,7 +228,7 @@ func (w *Web) postEmailLink(rw http.ResponseWriter, r *http.Request) {
 		w.fail(rw, r, err)
 		return
 	}
-	if page, e, ok := w.askedFrom(rw, r, m); ok {
+	if page, e, ok := w.askedFrom(rw, r, m.To); ok {
 		w.enter(rw, page, e, evidence)
 	}
 }

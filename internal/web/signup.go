@@ -99,7 +99,9 @@ func (w *Web) postSignup(rw http.ResponseWriter, r *http.Request) {
 		w.forbidden(rw, r)
 		return
 	}
-	made, err := w.Login.SignUp(r.Context(), newUser(form), r.URL.Query().Get("t"), w.browser(r), w.speak(r).Tag, w.visitor(r))
+	made, err := w.Login.SignUp(r.Context(), newUser(form), login.Asked{
+		Invitation: r.URL.Query().Get("t"), Browser: w.browser(r), Locale: w.speak(r).Tag, To: carry(r, "/login"),
+	}, w.visitor(r))
 	if err != nil {
 		v, status, ok := signupRefused(rw, w.speak(r), form, err)
 		if !ok {
@@ -203,19 +205,19 @@ func (w *Web) renderSignupConfirm(rw http.ResponseWriter, r *http.Request, statu
 	l, q := w.speak(r), r.URL.Query()
 	v := askView{ID: "otp-form", Action: r.URL.RequestURI(), Form: w.askToken(rw, r, "signup-confirm"), Problem: problem}
 	if token := q.Get("t"); token != "" {
-		email, here, err := w.Login.OpenSignUp(r.Context(), token, w.browser(r))
+		at, err := w.Login.OpenSignUp(r.Context(), token, w.browser(r))
 		if err != nil {
 			w.deadLink(rw, r, "/signup")
 			return
 		}
-		if !here {
+		if !at.Here {
 			w.ask(rw, r, http.StatusOK, entry{}, askView{Heading: l.T("Go back to where you began"), Intro: []string{
 				l.T("You asked for this letter in another browser, or on another device. Type its code there, or open the link there."),
 				l.T("If you didn't ask for it, close this page: no account is made by it."),
 			}})
 			return
 		}
-		v.Heading, v.Intro, v.Button = l.T("Confirm your address"), []string{l.T("Your account is made for {0}.", email)}, l.T("Create account")
+		v.Heading, v.Intro, v.Button = l.T("Confirm your address"), []string{l.T("Your account is made for {0}.", at.Email)}, l.T("Create account")
 	} else {
 		if w.Login.Awaits(login.LinkSignUp, q.Get("m"), w.browser(r)) != nil {
 			w.redirect(rw, r, carry(r, "/signup"))
@@ -234,12 +236,23 @@ func (w *Web) postSignupConfirm(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := r.URL.Query()
+	page := r
+	if token := q.Get("t"); token != "" {
+		at, err := w.Login.OpenSignUp(r.Context(), token, w.browser(r))
+		if err != nil {
+			w.deadLink(rw, r, "/signup")
+			return
+		}
+		if page, e, ok = w.askedFrom(rw, r, at.To); !ok {
+			return
+		}
+	}
 	evidence, err := w.Login.ConfirmSignUp(r.Context(), q.Get("m"), form.Get("otp"), q.Get("t"), w.browser(r))
 	l := w.speak(r)
 	var invalid *login.Invalid
 	switch {
 	case err == nil:
-		w.enter(rw, r, e, evidence)
+		w.enter(rw, page, e, evidence)
 	case errors.Is(err, login.ErrWrong):
 		w.renderSignupConfirm(rw, r, http.StatusUnauthorized, e, l.T("This code isn't right, or it has expired. After five tries you need a new one."))
 	case errors.As(err, &invalid):

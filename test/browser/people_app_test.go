@@ -28,7 +28,7 @@ import (
 	"github.com/valetkey/valetkey/test/harness"
 )
 
-// town2 is a server with the apps that send people to it.
+// place is a server with the apps that send people to it.
 type place struct {
 	*harness.Server
 

@@ -52,7 +52,11 @@ type person struct {
 	traffic *traffic
 	leaves  func() // closes the tab
 	plain   bool   // scripts don't run, so axe doesn't either
+	changed bool   // the browser isn't as it was when it was opened
 }
+
+// spare are browsers that somebody is done with: to open one takes a while.
+var spare []*person
 
 // somebody opens a browser that knows nothing.
 func somebody(t *testing.T) *person {
@@ -64,24 +68,45 @@ func somebody(t *testing.T) *person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := chromedp.NewContext(parent, chromedp.WithNewBrowserContext())
-	return begin(t, ctx, cancel)
+	var p *person
+	if n := len(spare); n > 0 {
+		p, spare = spare[n-1], spare[:n-1]
+		p.t = t
+		p.open("about:blank")
+		p.forgets()
+		p.traffic.clear()
+		p.front()
+	} else {
+		ctx, cancel := chromedp.NewContext(parent, chromedp.WithNewBrowserContext())
+		p = begin(t, ctx, cancel)
+	}
+	t.Cleanup(func() {
+		p.traffic.judge(t)
+		if p.changed || t.Failed() {
+			p.leaves()
+			return
+		}
+		spare = append(spare, p)
+	})
+	return p
 }
 
 // tab opens one more in the same browser.
 func (p *person) tab() *person {
 	p.t.Helper()
 	ctx, cancel := chromedp.NewContext(p.ctx)
-	return begin(p.t, ctx, cancel)
+	tab := begin(p.t, ctx, cancel)
+	p.t.Cleanup(func() {
+		tab.traffic.judge(tab.t)
+		cancel()
+	})
+	return tab
 }
 
 func begin(t *testing.T, ctx context.Context, cancel context.CancelFunc) *person {
 	t.Helper()
-	p := &person{t: t, ctx: ctx, leaves: cancel, traffic: &traffic{document: map[string]string{}, of: map[string]string{}, weight: map[string]float64{}}}
-	t.Cleanup(func() {
-		p.traffic.judge(t)
-		cancel()
-	})
+	p := &person{t: t, ctx: ctx, leaves: cancel, traffic: new(traffic)}
+	p.traffic.clear()
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -91,6 +116,12 @@ func begin(t *testing.T, ctx context.Context, cancel context.CancelFunc) *person
 	call(p, network.Enable, network.EnableParams{})
 	call(p, network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true})
 	return p
+}
+
+// forgets takes all cookies away.
+func (p *person) forgets() {
+	p.t.Helper()
+	call(p, network.ClearBrowserCookies, cdp.Empty{})
 }
 
 // call is a command to the person's tab.
@@ -280,6 +311,12 @@ type traffic struct {
 
 type part struct{ load, address string }
 
+func (f *traffic) clear() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.document, f.of, f.weight, f.parts = map[string]string{}, map[string]string{}, map[string]float64{}, nil
+}
+
 // maxPage is what a page may weigh with all that it needs.
 const maxPage = 50 << 10
 
@@ -335,7 +372,6 @@ func (p *person) look(name string) {
 		return
 	}
 	looked[name] = true
-	defer func(t time.Time) { p.t.Logf("look %s %s", name, time.Since(t)) }(time.Now())
 	if !p.plain {
 		script, err := os.ReadFile("../node/node_modules/axe-core/axe.min.js")
 		if err != nil {
@@ -354,15 +390,20 @@ func (p *person) look(name string) {
 			}
 		}
 		if !p.plain {
-			p.axe(name + " " + v.name)
+			p.axe(name+" "+v.name, v.width > 1000 == (v.scheme == "light"))
 		}
 	}
 	p.do(chromedp.EmulateViewport(1280, 900), prefer("light"))
 }
 
-func (p *person) axe(where string) {
+// axe asks for all rules, or for those alone that a scheme and a width decide.
+func (p *person) axe(where string, all bool) {
 	p.t.Helper()
-	found := get(p.t, p.ctx, chromedp.Evaluate[string](`axe.run(document, {resultTypes: ['violations'], runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']})
+	rules := `['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']`
+	if !all {
+		rules = `{type: 'rule', values: ['color-contrast','link-in-text-block','target-size','scrollable-region-focusable']}`
+	}
+	found := get(p.t, p.ctx, chromedp.Evaluate[string](`axe.run(document, {resultTypes: ['violations'], runOnly: `+rules+`})
 		.then(r => JSON.stringify(r.violations.map(v => ({ID: v.id, Impact: v.impact, Help: v.help,
 			Nodes: v.nodes.map(n => ({HTML: n.html, FailureSummary: n.failureSummary}))}))))`, chromedp.EvalAwaitPromise))
 	var violations []violation

@@ -28,9 +28,11 @@ func corp(d *directory.Directory) valetkey.Connector {
 // groups allow, those that are in others too.
 func TestPeopleDirectory(t *testing.T) {
 	d := directory.Start(t)
-	others := openProviders(t)
+	gone := corp(d)
+	gone.Name, gone.Title, gone.URL, gone.Base, gone.Domains = "gone", "Gone", []string{"ldap://" + free(t)}, "dc=gone,dc=example", nil
+	gone.BindDN, gone.GroupBase = "cn=reader,dc=gone,dc=example", ""
 	w := settle(t, valetkey.Config{
-		ThrottleOff: true, Signup: true, Connectors: append(others.connectors()[:1], corp(d)),
+		ThrottleOff: true, Signup: true, Connectors: []valetkey.Connector{corp(d), gone},
 		Scopes: []oauth.Scope{{Name: "payroll:run", Title: "Run the payroll", Groups: []string{"payroll"}}, {Name: "canteen", Title: "Order lunch"}},
 	}, valetkey.NewClient{ID: "staffonly", FirstParty: true, Metadata: oauth.Metadata{Name: "Intranet", Reserved: oauth.Reserved{Groups: []string{"employees"}}}})
 
@@ -79,6 +81,17 @@ func TestPeopleDirectory(t *testing.T) {
 		p.press("#directory-form-submit")
 		p.sees(want)
 	}
+
+	// A directory that is down.
+	p.forgets()
+	p.connect(w, "staffonly")
+	p.press("#with-gone")
+	p.write("#username", "alice")
+	p.write("#password", directory.Password)
+	p.press("#directory-form-submit")
+	p.sees("Gone doesn't answer just now.")
+	p.press("#back")
+	p.sees("Sign in to continue to Intranet")
 
 	// Who is in none of its groups isn't let in to the app, which is told.
 	p.forgets()

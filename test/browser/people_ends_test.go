@@ -233,6 +233,16 @@ func TestPeopleRest(t *testing.T) {
 			p.connect(w, "saleswave", "prompt", "create")
 			p.signsUp(name(), name()+"@example.com")
 		}, func(p *person) { p.answers("123456") }},
+		{"signup", "saleswave", func(p *person) {
+			made++
+			p.connect(w, "saleswave", "prompt", "create")
+		}, func(p *person) { p.signsUp(name(), name()+"@example.com") }},
+		{"select", "saleswave", func(p *person) {
+			p.connect(w, "saleswave", "prompt", "select_account")
+			p.signsIn("bob", password)
+			p.returns("saleswave")
+			p.connect(w, "saleswave", "prompt", "select_account")
+		}, func(p *person) { p.quick("#select-continue") }},
 		{"link", "saleswave", func(p *person) {
 			p.connect(w, "saleswave")
 			p.quick("#with-example")

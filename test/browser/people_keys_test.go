@@ -171,7 +171,7 @@ func TestPeopleNoScript(t *testing.T) {
 	}), vault)
 	p := somebody(t)
 	call(p, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-	p.plain = true
+	p.plain, p.changed = true, true
 	p.connect(w, "vault")
 	p.sees("Passkeys need JavaScript.")
 	p.look("login-plain")

@@ -26,7 +26,7 @@ func byMail(c valetkey.Config) valetkey.Config {
 // letter is one that came.
 type letter struct{ subject, text, link, code string }
 
-var codeInLetter = regexp.MustCompile(`(?m)^\s+(\d{6})\s*$`)
+var codeInLetter = regexp.MustCompile(`(?m)^\s+(\d{6,8})\s*$`)
 
 // reads is the newest letter to somebody, as soon as there are so many of them.
 func (p *person) reads(w *place, to string, count int) letter {
@@ -72,7 +72,6 @@ func (p *person) opens(w *place, address string) letter {
 		if l.link != "" && !reader.has("#letter-link") {
 			p.t.Error("the letter's link isn't there to press")
 		}
-		reader.leaves()
 		p.front()
 	}
 	return l
@@ -409,6 +408,10 @@ func TestPeopleSignUp(t *testing.T) {
 	p.signsUp("lise", "lise@example.com")
 	l := p.reads(w, "lise@example.com", 1)
 	scan(t, l.link)
+	other := somebody(t)
+	other.open(l.link)
+	other.sees("Go back to where you began", "no account is made by it")
+	other.look("signup-link-elsewhere")
 	q := p.tab()
 	q.front()
 	q.open(l.link)
@@ -474,4 +477,64 @@ func TestPeopleInvitation(t *testing.T) {
 	q.look("invitation-dead")
 	q.press("#error-page a.button")
 	q.at("/login")
+}
+
+// TestPeopleReopen: the cookies went between a letter's page and its button. The
+// page says so, and its way on is the same page, whose link still works.
+func TestPeopleReopen(t *testing.T) {
+	w := settle(t, byMail(valetkey.Config{ThrottleOff: true, Signup: true, SignupInvite: true}))
+	ctx, p := context.Background(), somebody(t)
+	recovery, _, err := w.Admin().RecoveryLink(ctx, w.sub("ada"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	invitation, _, err := w.Admin().Invite(ctx, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		link string
+		send func()
+		done string
+	}{
+		{recovery, func() { p.write("#password", "a new battery for ada"); p.press("#reset-form-submit") }, "Your password is set"},
+		{invitation, func() { p.signsUp("rosa", "rosa@example.com") }, "rosa@example.com"},
+	} {
+		p.open(tt.link)
+		p.forgets()
+		tt.send()
+		p.sees("This form is out of date")
+		p.look("form-stale")
+		p.wayOn()
+		p.press("#error-page a.button")
+		if p.has("#error-page") {
+			t.Errorf("the way on is a dead end:\n%s", p.text())
+			continue
+		}
+		tt.send()
+		p.sees(tt.done)
+	}
+}
+
+// TestPeopleVerify: where an account needs no proven address, its letter comes
+// all the same, and any browser may open it.
+func TestPeopleVerify(t *testing.T) {
+	w := settle(t, byMail(valetkey.Config{ThrottleOff: true, Signup: true}))
+	p, q := somebody(t), somebody(t)
+	p.connect(w, "saleswave", "prompt", "create")
+	p.signsUp("hedy", "hedy@example.com")
+	p.returns("saleswave").proved(t, w.sub("hedy"), "1", "pwd")
+	l := p.reads(w, "hedy@example.com", 1)
+	scan(t, l.link)
+	q.open(l.link)
+	q.sees("Confirm your address", "hedy@example.com")
+	q.look("verify")
+	q.press("#verify-form-submit")
+	q.sees("Your address is confirmed")
+	q.look("verified")
+	q.open(l.link)
+	q.sees("This link no longer works")
+	if u, err := w.Admin().User(context.Background(), "hedy"); err != nil || !u.EmailVerified {
+		t.Errorf("%+v %v", u, err)
+	}
 }

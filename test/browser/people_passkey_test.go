@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/webauthn"
 
@@ -22,15 +21,22 @@ var vault = valetkey.NewClient{ID: "vault", FirstParty: true, Metadata: oauth.Me
 
 // authenticator is the tab's own, as phones and laptops have one.
 type authenticator struct {
-	p     *person
-	id    webauthn.AuthenticatorID
-	quiet page.ScriptIdentifier
+	p      *person
+	id     webauthn.AuthenticatorID
+	quiet  page.ScriptIdentifier
+	synced bool
 }
 
 func (p *person) authenticator() *authenticator {
 	p.t.Helper()
+	return p.keeps(&authenticator{p: p})
+}
+
+// keeps gives the tab an authenticator.
+func (p *person) keeps(a *authenticator) *authenticator {
+	p.t.Helper()
 	call(p, webauthn.Enable, webauthn.EnableParams{})
-	a := &authenticator{p: p}
+	p.changed = true
 	a.add()
 	a.byItself(false)
 	return a
@@ -41,6 +47,7 @@ func (a *authenticator) add() {
 	a.id = call(a.p, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
 		Protocol: webauthn.AuthenticatorProtocolCtap2, Ctap2version: webauthn.Ctap2versionCtap21, Transport: webauthn.AuthenticatorTransportInternal,
 		HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+		DefaultBackupEligibility: a.synced, DefaultBackupState: a.synced,
 	}}).AuthenticatorID
 }
 
@@ -83,12 +90,6 @@ func (a *authenticator) verified(yes bool) {
 func (a *authenticator) keys() []*webauthn.Credential {
 	a.p.t.Helper()
 	return call(a.p, webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: a.id}).Credentials
-}
-
-// forgets takes all cookies away.
-func (p *person) forgets() {
-	p.t.Helper()
-	call(p, network.ClearBrowserCookies, cdp.Empty{})
 }
 
 // TestPeoplePasskey: made where an app wants two factors, and a way in from then
@@ -226,13 +227,17 @@ func TestPeoplePolicy(t *testing.T) {
 	w := settle(t, valetkey.Config{ThrottleOff: true, Groups: map[string]valetkey.GroupPolicy{"admins": {Factors: 2}}})
 	sub := w.user(valetkey.NewUser{Username: "boss", Password: password, Groups: []string{"admins"}}).Subject
 	p := somebody(t)
-	p.authenticator()
+	p.keeps(&authenticator{p: p, synced: true}) // RFC 8176 §2: a key that is copied is kept by software
 	p.connect(w, "saleswave")
 	p.signsIn("boss", password)
 	p.at("/enrol")
 	p.press("#passkey-submit")
 	p.press("#codes-done")
-	p.returns("saleswave").proved(t, sub, "2", "pwd", "hwk", "user", "mfa")
+	p.returns("saleswave").proved(t, sub, "2", "pwd", "swk", "user", "mfa")
+	p.forgets()
+	p.connect(w, "saleswave")
+	p.press("#passkey-submit")
+	p.returns("saleswave").proved(t, sub, "2", "swk", "user", "mfa")
 
 	// On the account's own pages too, and for nobody else.
 	q := somebody(t)

@@ -174,6 +174,27 @@ func TestPeopleUpstreamLink(t *testing.T) {
 	p.comesFrom("example", "gina")
 	p.at("/link")
 
+	// Of two who want the same one linked, the second is told.
+	q = somebody(t)
+	q.connect(w, "saleswave")
+	q.comesFrom("example", "gina")
+	q.press("#sign-in")
+	q.signsIn("grace", password)
+	q.press("#link-form-submit")
+	q.returns("saleswave").proved(t, w.sub("grace"), "1", "pwd")
+	p.press("#sign-in")
+	p.signsIn("bob", password)
+	p.press("#link-form-submit")
+	p.sees("This can't be linked", "is linked to another account here")
+	p.look("link-conflict")
+	p.press("#back")
+	p.returns("saleswave").proved(t, w.sub("bob"), "1", "pwd")
+	p.forgets()
+	others.example.Put(fellow("nora", "grace@example.com"))
+	p.connect(w, "saleswave")
+	p.comesFrom("example", "nora")
+	p.at("/link")
+
 	// In another browser the offer is worth nothing.
 	thief := somebody(t)
 	thief.open(p.address().String())
