@@ -10,13 +10,17 @@ import (
 )
 
 // SealInteraction makes the envelope that a page's URL carries, bound to one
-// browser.
+// browser. Behind it, for any browser, stands which app it came from: whoever
+// lost their cookies finds the way back.
 func (s *Server) SealInteraction(in *Interaction, browser string) (string, error) {
 	content, err := in.content()
 	if err != nil {
 		return "", err
 	}
 	envelope := s.boxes.interaction.Seal(content, []byte(browser))
+	if in.Device == "" {
+		envelope += "." + s.boxes.sender.Seal([]byte(in.Request.ClientID), []byte(envelope))
+	}
 	if len(envelope) > maxInteraction {
 		return "", invalidRequest("the request is too large for a URL; push it (PAR)")
 	}
@@ -29,7 +33,11 @@ const maxInteraction = 6 << 10
 // interaction comes back beside an error that wraps ErrEnded, so that a page
 // can offer the way back.
 func (s *Server) OpenInteraction(ctx context.Context, envelope, browser string) (*Interaction, error) {
-	content, err := s.boxes.interaction.Open(envelope, []byte(browser))
+	sealed, sender, _ := strings.Cut(envelope, ".")
+	content, err := s.boxes.interaction.Open(sealed, []byte(browser))
+	if err == nil && sender != "" {
+		_, err = s.boxes.sender.Open(sender, []byte(sealed))
+	}
 	if err != nil {
 		return nil, invalidRequest("this page belongs to another browser, or its address is incomplete").about("i").because(err)
 	}
@@ -92,6 +100,38 @@ func (s *Server) BackToClient(ctx context.Context, in *Interaction) (string, *Cl
 		return "", client
 	}
 	return response.Location(), client
+}
+
+// StartOfClient is where a person can begin again at the app whose page was
+// opened in a browser that it isn't for: the app's own sign-in (OpenID Connect
+// Core §4), its homepage, or the site of its callback. Nothing of the request
+// is given away. "" when there is no such place.
+func (s *Server) StartOfClient(ctx context.Context, envelope string) (string, *Client) {
+	sealed, sender, _ := strings.Cut(envelope, ".")
+	id, err := s.boxes.sender.Open(sender, []byte(sealed))
+	if err != nil {
+		return "", nil
+	}
+	client, err := s.Store.Client(ctx, string(id))
+	if err != nil || client.Disabled {
+		return "", nil
+	}
+	if start := SafeLink(client.InitiateLoginURI); start != "" {
+		u, _ := url.Parse(start) // SafeLink has parsed it
+		q := u.Query()
+		q.Set("iss", s.Issuer)
+		u.RawQuery = q.Encode()
+		return u.String(), client
+	}
+	if home := SafeLink(client.HomepageURI); home != "" {
+		return home, client
+	}
+	for _, uri := range client.RedirectURIs {
+		if u, err := url.Parse(uri); err == nil && SafeLink(uri) != "" {
+			return u.Scheme + "://" + u.Host + "/", client
+		}
+	}
+	return "", client
 }
 
 // ConsentView is what a consent page shows.

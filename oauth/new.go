@@ -13,6 +13,7 @@ import (
 func New(s Server) *Server {
 	s.boxes = boxes{
 		interaction: s.Seal.Box("interaction", ""),
+		sender:      s.Seal.Box("interaction-app", ""),
 		code:        s.Seal.Box("code", "ac_"),
 		access:      s.Seal.Box("access", "at_"),
 		pushed:      s.Seal.Box("pushed", ""),

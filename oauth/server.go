@@ -104,6 +104,7 @@ type ClientAuth struct {
 // boxes are the sealed envelopes and tags, by kind.
 type boxes struct {
 	interaction, code, access *seal.Box
+	sender                    *seal.Box
 	pushed, device            *seal.Box
 	secret                    *seal.Box
 	refresh, userCode         *seal.MAC

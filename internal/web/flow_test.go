@@ -106,7 +106,18 @@ func TestInteractionOfAnotherBrowser(t *testing.T) {
 	h := newHouse(t)
 	c := h.client("sales", "")
 	path := h.visitor().get(authorizePath(c)).Header().Get("Location")
-	h.visitor().get(path).has(t, 400, `id="error-page"`, "opened in another browser")
+	other := h.visitor()
+	other.get(path).has(t, 400, `id="error-page"`, "opened in another browser", `href="/back?i=`, "Back to ")
+	// The way back is the app's own site, and nothing of the request goes there.
+	if to := other.get(strings.Replace(path, "/login", "/back", 1)).Header().Get("Location"); to != "https://saleswave.example" {
+		t.Errorf("back to %q", to)
+	}
+	envelope, app, _ := strings.Cut(path, ".")
+	_, foreign, _ := strings.Cut(h.visitor().get(authorizePath(h.client("other", ""))).Header().Get("Location"), ".")
+	for _, forged := range []string{envelope, envelope + ".", envelope + "." + foreign, envelope + "." + app[1:]} {
+		other.get(forged).has(t, 400, `id="error-page"`, `href="/account"`)
+		other.get(strings.Replace(forged, "/login", "/back", 1)).has(t, 404, `id="error-page"`)
+	}
 }
 
 func TestExpiredInteractionLeadsBack(t *testing.T) {

@@ -35,17 +35,20 @@ func (w *Web) interaction(rw http.ResponseWriter, r *http.Request) (waiting, boo
 	return waiting{Interaction: in, Envelope: envelope, Client: client}, true
 }
 
-// interactionError offers the way back to the app from an expired page.
+// interactionError offers the way back to the app from an expired page, and from
+// one that was opened in a browser that doesn't know it (any more).
 func (w *Web) interactionError(rw http.ResponseWriter, r *http.Request, envelope string, in *oauth.Interaction, err error) {
-	e := asError(err)
-	if in == nil || !errors.Is(err, oauth.ErrEnded) {
-		w.fail(rw, r, err)
-		return
-	}
-	l := w.speak(r)
+	e, l := asError(err), w.speak(r)
 	view := explain(l, e)
 	view.Code, view.Detail = e.Code, inDetail(l, e)
-	if back, client := w.OAuth.BackToClient(r.Context(), in); back != "" {
+	if in == nil || !errors.Is(err, oauth.ErrEnded) {
+		start, client := w.OAuth.StartOfClient(r.Context(), envelope)
+		if e.Parameter != "i" || start == "" {
+			w.fail(rw, r, err)
+			return
+		}
+		view.Back, view.BackText = pathWith("/back", "i", envelope), l.T("Back to {0}", client.Name)
+	} else if back, client := w.OAuth.BackToClient(r.Context(), in); back != "" {
 		view.Back, view.BackText = pathWith("/back", "i", envelope), l.T("Back to {0}", client.Name)
 	}
 	w.showError(rw, r, statusOf(e), view)
@@ -54,12 +57,18 @@ func (w *Web) interactionError(rw http.ResponseWriter, r *http.Request, envelope
 // back leads from a page that can't go on to the app it came from. It is a
 // page of its own so that no template has to trust an address.
 func (w *Web) back(rw http.ResponseWriter, r *http.Request) {
-	in, err := w.OAuth.OpenInteraction(r.Context(), r.URL.Query().Get("i"), w.browser(r))
-	if in == nil || err != nil && !errors.Is(err, oauth.ErrEnded) {
+	envelope := r.URL.Query().Get("i")
+	in, err := w.OAuth.OpenInteraction(r.Context(), envelope, w.browser(r))
+	var to string
+	switch {
+	case in == nil && asError(err).Parameter == "i":
+		to, _ = w.OAuth.StartOfClient(r.Context(), envelope)
+	case in == nil, err != nil && !errors.Is(err, oauth.ErrEnded):
 		w.fail(rw, r, err)
 		return
+	default:
+		to, _ = w.OAuth.BackToClient(r.Context(), in)
 	}
-	to, _ := w.OAuth.BackToClient(r.Context(), in)
 	if to == "" {
 		w.NotFound(rw, r)
 		return

@@ -56,6 +56,9 @@ func (p *person) ends(w *place, client, username, key string, lost bool) (out ou
 			if way := p.wayOn(); way == "" {
 				p.t.FailNow()
 			} else if lost {
+				if strings.Contains(at.RawQuery, "i=") && !strings.HasPrefix(way, "Back to ") && !strings.HasPrefix(way, "Open the page again") {
+					p.t.Errorf("from %s it goes on to %q, not to the app", at.Path, way)
+				}
 				return out, append(by, way)
 			}
 			p.quick("#error-page a.button")
