@@ -70,7 +70,7 @@ func (s *Store) Issue(ctx context.Context, a oauth.Authorization) error {
 	if err != nil {
 		return err
 	}
-	_, err = write(ctx, s, withProofs(a.Proofs), func(c conn) (none struct{}, err error) {
+	_, err = writeRow(ctx, s, withProofs(a.Proofs), a.ID, func(c conn) (none struct{}, err error) {
 		if err := useProofs(c, a.Proofs); err != nil {
 			return none, err
 		}
@@ -97,7 +97,7 @@ func issue(c conn, id string, values []any) error {
 
 // Authorization implements oauth.Store.
 func (s *Store) Authorization(ctx context.Context, id string) (oauth.Authorization, error) {
-	a, err := authorization(s.read(ctx), id)
+	a, err := authorization(s.readHot(ctx), id)
 	return a, s.mapped(ctx, err)
 }
 
@@ -107,7 +107,7 @@ func authorization(c conn, id string) (oauth.Authorization, error) {
 
 // TokenAuthorization implements oauth.Store.
 func (s *Store) TokenAuthorization(ctx context.Context, id, tokenID string) (a oauth.Authorization, err error) {
-	err = s.read(ctx).row(`SELECT scopes, claims FROM authorizations WHERE id = $1 AND `+live+`
+	err = s.readHot(ctx).row(`SELECT scopes, claims FROM authorizations WHERE id = $1 AND `+live+`
 		AND NOT EXISTS (SELECT 1 FROM revoked WHERE token_id = $2)`, id, tokenID).
 		Scan(intoList(&a.Scopes), intoJSON(&a.Claims))
 	if isNotFound(err) {
@@ -125,7 +125,7 @@ const rotateSQL = `UPDATE authorizations SET generation = $1, rotated_at = $2, r
 
 // Rotate implements oauth.Store.
 func (s *Store) Rotate(ctx context.Context, r oauth.Rotation) (oauth.Authorization, error) {
-	return write(ctx, s, withProofs(r.Proofs), func(c conn) (oauth.Authorization, error) {
+	return writeRow(ctx, s, withProofs(r.Proofs), r.ID, func(c conn) (oauth.Authorization, error) {
 		if err := useProofs(c, r.Proofs); err != nil {
 			return oauth.Authorization{}, err
 		}
@@ -172,23 +172,24 @@ const prolongSQL = `UPDATE authorizations SET refresh_until = $1,
 // Prolong implements oauth.Store; ErrEnded also for one that has expired.
 func (s *Store) Prolong(ctx context.Context, id string, seedHash []byte, refreshUntil, expiresAt time.Time) error {
 	now := s.now()
-	return s.statement(ctx, func(c conn) error {
+	_, err := writeRow(ctx, s, hot, id, func(c conn) (none struct{}, err error) {
 		for range 3 {
 			var found string
 			err := c.row(prolongSQL, unix(refreshUntil), unix(expiresAt), id, seedHash, unix(now)).Scan(&found)
 			if !isNotFound(err) {
-				return err
+				return none, err
 			}
 			err = whyNotRotated(c, oauth.Rotation{ID: id, SeedHash: seedHash, At: now, From: math.MaxInt64})
 			switch {
 			case isNotFound(err):
-				return oauth.ErrEnded
+				return none, oauth.ErrEnded
 			case err != nil:
-				return err
+				return none, err
 			}
 		}
-		return oauth.ErrUnavailable
+		return none, oauth.ErrUnavailable
 	})
+	return err
 }
 
 // EndAuthorization implements oauth.Store. To end one that has ended, or that

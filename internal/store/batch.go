@@ -19,6 +19,7 @@ type writer interface {
 type member struct {
 	ctx   context.Context //nolint:containedctx // asked once, before the batch begins
 	shape shape
+	key   string // of the row that a hot one changes
 	run   func(conn) error
 	done  chan error
 }
@@ -30,6 +31,7 @@ const (
 	serial shape = iota // several statements, of which one trusts what another read
 	joined              // several that decide each by itself: all or none
 	single              // one changing statement, which refuses without a trace
+	hot                 // a single one that every flow runs, by its primary key
 )
 
 // write runs fn in a transaction of its own or in a batch, and answers once it
@@ -37,8 +39,13 @@ const (
 // still be committed, which is why fn's result goes through here and not
 // through a captured variable.
 func write[T any](ctx context.Context, s *Store, shape shape, fn func(conn) (T, error)) (T, error) {
+	return writeRow(ctx, s, shape, "", fn)
+}
+
+// writeRow is write with the primary key of the row that a hot change is about.
+func writeRow[T any](ctx context.Context, s *Store, shape shape, key string, fn func(conn) (T, error)) (T, error) {
 	var out, zero T
-	m := &member{ctx: ctx, shape: shape, done: make(chan error, 1), run: func(c conn) (err error) {
+	m := &member{ctx: ctx, shape: shape, key: key, done: make(chan error, 1), run: func(c conn) (err error) {
 		out, err = fn(c)
 		return err
 	}}
@@ -235,7 +242,7 @@ func (b *batcher) together(batch []*member) ([]error, error) {
 // try runs a member so that its refusal leaves nothing behind: a single
 // statement does so by itself, several need a savepoint.
 func (c conn) try(m *member) error {
-	if m.shape == single {
+	if m.shape == single || m.shape == hot {
 		return m.run(c)
 	}
 	if _, err := c.exec("SAVEPOINT member"); err != nil {

@@ -108,12 +108,16 @@ func (s *Store) fresh(ctx context.Context) error {
 // raised number, this one forgets at once.
 func (s *Store) change(ctx context.Context, fn func(conn) error) error {
 	defer s.cache.empty()
-	return s.transaction(ctx, func(c conn) error {
+	err := s.transaction(ctx, func(c conn) error {
 		if err := fn(c); err != nil {
 			return err
 		}
 		return raiseVersion(c)
 	})
+	if err == nil {
+		s.announce(ctx)
+	}
+	return err
 }
 
 // client looks a client up; known tells whether the cache could answer.

@@ -18,7 +18,7 @@ func scanConsent(r scanner) (c oauth.Consent, err error) {
 
 // Consent implements oauth.Store.
 func (s *Store) Consent(ctx context.Context, subject, clientID string) (oauth.Consent, error) {
-	agreed, err := consent(s.read(ctx), subject, clientID)
+	agreed, err := consent(s.readHot(ctx), subject, clientID)
 	return agreed, s.mapped(ctx, err)
 }
 

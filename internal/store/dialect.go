@@ -137,3 +137,10 @@ func (s *Store) read(ctx context.Context) conn {
 	}
 	return conn{ctx: ctx, pool: s.reads}
 }
+
+// readHot is read for what every flow asks, by a primary key.
+func (s *Store) readHot(ctx context.Context) conn {
+	c := s.read(ctx)
+	c.lane = s.lane
+	return c
+}

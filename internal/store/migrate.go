@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // ErrNewerSchema says that a newer program has been at work on the database.
@@ -55,21 +57,52 @@ func migrateSQLite(ctx context.Context, db *sql.DB, now time.Time) error {
 const migrationLock = 0x76616c65746b6579
 
 // migratePostgres holds an advisory lock: two nodes that start together would
-// collide even on CREATE TABLE IF NOT EXISTS.
+// collide even on CREATE TABLE IF NOT EXISTS. An engine without such locks lets
+// them collide, and who loses looks again.
 func migratePostgres(ctx context.Context, db *sql.DB, now time.Time) (err error) {
+	for attempt := 1; ; attempt++ {
+		err := migrateLocked(ctx, db, now)
+		if !collided(err) || attempt == 20 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(attempt) * 10 * time.Millisecond):
+		}
+	}
+}
+
+func migrateLocked(ctx context.Context, db *sql.DB, now time.Time) (err error) {
 	c, err := db.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	if _, err := c.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock)); err != nil {
+	_, err = c.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock))
+	switch {
+	case unknownHere(err):
+	case err != nil:
 		return err
+	default:
+		defer func() {
+			_, unlock := c.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrationLock))
+			err = errors.Join(err, unlock)
+		}()
 	}
-	defer func() {
-		_, unlock := c.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrationLock))
-		err = errors.Join(err, unlock)
-	}()
 	return migrate(ctx, c.BeginTx, now)
+}
+
+// unknownHere: the engine has no such function, or doesn't support it.
+func unknownHere(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "42883" || pg.Code == "0A000")
+}
+
+// collided: another node made the same table, or was faster with a row.
+func collided(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (retryable(pg.Code) || pg.Code == "23505" || pg.Code == "42P07" || pg.Code == "42701")
 }
 
 type begin func(context.Context, *sql.TxOptions) (*sql.Tx, error)

@@ -14,17 +14,18 @@ import (
 // RevokeToken implements oauth.Store. To revoke twice is no error.
 func (s *Store) RevokeToken(ctx context.Context, tokenID string, until time.Time) error {
 	now := unix(s.now())
-	return s.statement(ctx, func(c conn) error {
-		_, err := c.exec(`INSERT INTO revoked (token_id, until, revoked_at) VALUES ($1, $2, $3)
+	_, err := writeRow(ctx, s, hot, tokenID, func(c conn) (none struct{}, err error) {
+		_, err = c.exec(`INSERT INTO revoked (token_id, until, revoked_at) VALUES ($1, $2, $3)
 			ON CONFLICT (token_id) DO NOTHING`, tokenID, unix(until), now)
-		return err
+		return none, err
 	})
+	return err
 }
 
 // TokenRevoked implements oauth.Store.
 func (s *Store) TokenRevoked(ctx context.Context, tokenID string) (bool, error) {
 	var revoked bool
-	err := s.read(ctx).row("SELECT EXISTS (SELECT 1 FROM revoked WHERE token_id = $1)", tokenID).Scan(&revoked)
+	err := s.readHot(ctx).row("SELECT EXISTS (SELECT 1 FROM revoked WHERE token_id = $1)", tokenID).Scan(&revoked)
 	return revoked, s.mapped(ctx, err)
 }
 
@@ -64,7 +65,7 @@ func useProofs(c conn, proofs []oauth.Once) error {
 // withProofs is the shape of a single statement that proofs may come before.
 func withProofs(proofs []oauth.Once) shape {
 	if len(proofs) == 0 {
-		return single
+		return hot
 	}
 	return joined
 }

@@ -75,6 +75,8 @@ type conn struct {
 	ctx  context.Context //nolint:containedctx // lives for one verb
 	pool *pool
 	tx   *sql.Tx
+	lane *lane // PostgreSQL's way for hot statements, else nil
+	key  string
 }
 
 // statement returns the prepared statement to use, or nil to send the text.
@@ -97,8 +99,9 @@ func (c conn) statement(query string) (*sql.Stmt, error) {
 
 // result is one row that may be an error, like sql.Row.
 type result struct {
-	row *sql.Row
-	err error
+	row   *sql.Row
+	err   error
+	later func(dest []any) error
 }
 
 // Scan answers sql.ErrNoRows when there is no row.
@@ -106,10 +109,16 @@ func (r result) Scan(dest ...any) error {
 	if r.err != nil {
 		return r.err
 	}
+	if r.later != nil {
+		return r.later(dest)
+	}
 	return r.row.Scan(dest...)
 }
 
 func (c conn) row(query string, args ...any) result {
+	if c.lane != nil {
+		return result{later: func(dest []any) error { return c.lane.do(c.ctx, c.key, query, args, dest) }}
+	}
 	stmt, err := c.statement(query)
 	switch {
 	case err != nil:
@@ -138,6 +147,9 @@ func (c conn) rows(query string, args ...any) (*sql.Rows, error) {
 // exec runs a statement and returns how many rows it touched. That number
 // steers sweeps and nothing else: drivers count differently.
 func (c conn) exec(query string, args ...any) (int64, error) {
+	if c.lane != nil {
+		return 0, c.lane.do(c.ctx, c.key, query, args, nil)
+	}
 	stmt, err := c.statement(query)
 	if err != nil {
 		return 0, err

@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -19,20 +21,29 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 	if err != nil {
 		return fmt.Errorf("database: %w", err) // pgx leaves the password out
 	}
-	pgx, err := pgxpool.NewWithConfig(ctx, config)
+	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
-	db := stdlib.OpenDBFromPool(pgx)
+	if err := s.durable(ctx, pool); err != nil {
+		pool.Close()
+		return fmt.Errorf("database: %w", err)
+	}
+	db := stdlib.OpenDBFromPool(pool)
 	if err := migratePostgres(ctx, db, s.now()); err != nil {
-		pgx.Close()
+		pool.Close()
 		return fmt.Errorf("database: %w", asError(err))
 	}
-	s.kind, s.reads = PostgreSQL, newPool(db, false)
-	s.writer = &direct{pool: s.reads, committed: func() { s.writes.Add(1) }}
+	s.kind, s.reads, s.pgx = PostgreSQL, newPool(db, false), pool
+	committed := func() { s.writes.Add(1) }
+	hot := startLane(pool, true, committed)
+	s.lane = startLane(pool, false, func() {})
+	s.writer = &direct{pool: s.reads, hot: hot, committed: committed}
 	s.close = func() error {
+		s.lane.close()
+		hot.close()
 		err := db.Close()
-		pgx.Close()
+		pool.Close()
 		return err
 	}
 	return nil
@@ -47,6 +58,9 @@ func poolConfig(dsn string) (*pgxpool.Config, error) {
 	if !strings.Contains(dsn, "pool_max_conns") {
 		config.MaxConns = 16
 	}
+	if severalHosts(config.ConnConfig) && config.ConnConfig.ValidateConnect == nil { // the one that writes
+		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
@@ -56,18 +70,27 @@ func poolConfig(dsn string) (*pgxpool.Config, error) {
 	return config, nil
 }
 
+// severalHosts: a fallback may also be the same host without TLS.
+func severalHosts(c *pgx.ConnConfig) bool {
+	return slices.ContainsFunc(c.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.Host != c.Host || f.Port != c.Port })
+}
+
 // direct is PostgreSQL's writer: the server groups commits by itself. A single
 // statement is its own transaction; of several, those that trust one another
 // run serializable, so that what one of them read is still true when the last
 // has written.
 type direct struct {
 	pool      *pool
+	hot       *lane
 	committed func()
 }
 
 const maxAttempts = 50
 
 func (d *direct) submit(ctx context.Context, m *member) error {
+	if m.shape == hot {
+		return m.run(conn{ctx: ctx, pool: d.pool, lane: d.hot, key: m.key})
+	}
 	for attempt := 1; ; attempt++ {
 		err := d.once(ctx, m)
 		var pg *pgconn.PgError
@@ -117,4 +140,23 @@ func ignoreDone(err error) error {
 		return nil
 	}
 	return err
+}
+
+// durable refuses a database that answers before what it was told is safe.
+// Engines without the setting have no such mode.
+func (s *Store) durable(ctx context.Context, pool *pgxpool.Pool) error {
+	var mode, fsync string
+	err := pool.QueryRow(ctx, "SELECT current_setting('synchronous_commit', true), current_setting('fsync', true)").Scan(&mode, &fsync)
+	var pg *pgconn.PgError
+	switch {
+	case errors.As(err, &pg), errors.Is(err, pgx.ErrNoRows):
+		return nil
+	case err != nil:
+		return asError(err)
+	case mode == "off":
+		return errors.New("synchronous_commit is off: a token that was answered could be lost; set it to on for this role or database")
+	case fsync == "off":
+		s.log.Warn("PostgreSQL runs with fsync=off: a power cut loses tokens that were answered")
+	}
+	return nil
 }

@@ -52,7 +52,7 @@ func scanVisit(r scanner) (v login.Record, err error) {
 
 // Session implements login.Store.
 func (s *Store) Session(ctx context.Context, id string, now time.Time) (login.Record, error) {
-	v, err := scanVisit(s.read(ctx).row("SELECT "+sessionColumns+`,
+	v, err := scanVisit(s.readHot(ctx).row("SELECT "+sessionColumns+`,
 		(SELECT memberships FROM users WHERE users.subject = sessions.subject) FROM sessions WHERE `+standing+" AND id = $3",
 		unix(now), unix(s.restored), id))
 	return v, s.mapped(ctx, err)

@@ -24,6 +24,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/valetkey/valetkey/internal/login"
 	"github.com/valetkey/valetkey/oauth"
 )
@@ -75,6 +77,8 @@ type Store struct {
 	poll   time.Duration
 
 	reads  *pool
+	pgx    *pgxpool.Pool // PostgreSQL's, else nil
+	lane   *lane         // PostgreSQL's for reading, else nil
 	writer writer
 	close  func() error
 	closed atomic.Bool
@@ -146,6 +150,9 @@ func (s *Store) Run(ctx context.Context) {
 	defer minute.Stop()
 	var chores sync.WaitGroup
 	defer chores.Wait()
+	if s.pgx != nil {
+		chores.Go(func() { s.listen(ctx) })
+	}
 	var busy atomic.Bool
 	for {
 		select {
