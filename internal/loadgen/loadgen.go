@@ -1,7 +1,9 @@
 // Package loadgen measures what operations cost a running server: whole code
 // flows of a signed-in person, refreshes, introspections. It speaks HTTP to a
 // process of its own and reads that process's CPU time from the kernel, so the
-// generator's own work is not counted.
+// generator's own work is not counted. A closed loop keeps so many requests
+// under way and tells what an operation costs; an open loop sends at a rate,
+// whatever comes back, and tells what people wait.
 package loadgen
 
 import (
@@ -18,35 +20,14 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
-
-// Result is what one operation cost.
-type Result struct {
-	Name       string
-	Count      int
-	CPU        time.Duration // of the server, an operation
-	Elapsed    time.Duration // of the whole run
-	Latencies  []time.Duration
-	Signatures float64 // CPU in RSA-2048 signatures of the same run
-}
-
-// Quantile returns a latency, q between 0 and 1.
-func (r Result) Quantile(q float64) time.Duration {
-	if len(r.Latencies) == 0 {
-		return 0
-	}
-	return r.Latencies[min(int(q*float64(len(r.Latencies))), len(r.Latencies)-1)]
-}
 
 // Target is a running server and what is needed to use it.
 type Target struct {
 	URL      string
-	PID      int
 	Client   string // confidential, its redirect URI Callback, its consent remembered
 	Secret   string
 	Callback string
@@ -68,7 +49,7 @@ func (t *Target) Code(ctx context.Context) (string, error) {
 	sum := sha256.Sum256([]byte(verifier))
 	q := url.Values{
 		"response_type": {"code"}, "client_id": {t.Client}, "redirect_uri": {t.Callback}, "scope": {t.Scope}, "state": {"bench"},
-		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"}, "nonce": {"bench"},
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.URL+"/authorize?"+q.Encode(), nil)
 	if err != nil {
@@ -144,40 +125,6 @@ func (t *Target) post(ctx context.Context, path string, form url.Values, into an
 		return fmt.Errorf("%s: %s: %s", path, resp.Status, body)
 	}
 	return json.Unmarshal(body, into)
-}
-
-// Run does an operation count times over some connections at once (closed
-// loop) and reports the server's CPU for each.
-func (t *Target) Run(ctx context.Context, name string, count, connections int, do func(context.Context, int) error) (Result, error) {
-	before, err := cpuOf(t.PID)
-	if err != nil {
-		return Result{}, err
-	}
-	latencies := make([]time.Duration, count)
-	started := time.Now()
-	var failed error
-	var once sync.Once
-	var workers sync.WaitGroup
-	for w := range connections {
-		workers.Go(func() {
-			for i := w; i < count; i += connections {
-				begin := time.Now()
-				if err := do(ctx, i); err != nil {
-					once.Do(func() { failed = err })
-					return
-				}
-				latencies[i] = time.Since(begin)
-			}
-		})
-	}
-	workers.Wait()
-	elapsed := time.Since(started)
-	after, err := cpuOf(t.PID)
-	if err = errors.Join(failed, err); err != nil {
-		return Result{}, fmt.Errorf("%s: %w", name, err)
-	}
-	slices.Sort(latencies)
-	return Result{Name: name, Count: count, CPU: (after - before) / time.Duration(count), Elapsed: elapsed, Latencies: latencies}, nil
 }
 
 // cpuOf reads a process's user and system time: proc(5), fields 14 and 15, in

@@ -69,7 +69,7 @@ func (s *Store) Spend(ctx context.Context, subject string, spent ...login.Spent)
 	if len(spent) == 0 {
 		return nil
 	}
-	return s.transaction(ctx, func(c conn) error { return spend(c, subject, spent) })
+	return s.statements(ctx, func(c conn) error { return spend(c, subject, spent) })
 }
 
 // spend uses up each proof by one conditional statement: what another request

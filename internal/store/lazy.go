@@ -108,7 +108,7 @@ func (s *Store) flushLazy(ctx context.Context) error {
 		})
 	}
 	for some := range slices.Chunk(todo, chunk) {
-		if err := s.transaction(ctx, inOrder(some)); err != nil {
+		if err := s.statements(ctx, inOrder(some)); err != nil {
 			return err
 		}
 	}

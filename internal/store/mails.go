@@ -12,7 +12,7 @@ func (s *Store) QueueMail(ctx context.Context, rows ...mail.Row) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	return s.transaction(ctx, func(c conn) error { return queueMail(c, rows) })
+	return s.statements(ctx, func(c conn) error { return queueMail(c, rows) })
 }
 
 func queueMail(c conn, rows []mail.Row) error {

@@ -53,6 +53,9 @@ func OpenBrowser(origin string) (*Browser, error) {
 	}, nil
 }
 
+// Use sends what the browser asks for another way.
+func (b *Browser) Use(way http.RoundTripper) { b.client.Transport = way }
+
 // Cookies returns what the browser would send to the server.
 func (b *Browser) Cookies() []*http.Cookie {
 	u, _ := url.Parse(b.origin)
