@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"os"
 	"testing"
 
 	"github.com/valetkey/valetkey/internal/loadgen"
@@ -24,7 +23,7 @@ func bench(b *testing.B, client string) *loadgen.Target {
 		b.Fatal(err)
 	}
 	return &loadgen.Target{
-		URL: srv.URL, PID: os.Getpid(), Client: client, Secret: url.QueryEscape(harness.Secret), Callback: harness.Callback, Scope: "orgs:read",
+		URL: srv.URL, Client: client, Secret: url.QueryEscape(harness.Secret), Callback: harness.Callback, Scope: "orgs:read",
 		Cookies: browser.Cookies(),
 		HTTP: &http.Client{
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},

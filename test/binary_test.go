@@ -1,11 +1,7 @@
 package test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,123 +14,12 @@ import (
 	"github.com/valetkey/valetkey/test/harness"
 )
 
-// built is the real binary, made once for all tests that want one.
-var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "valetkey-test-*")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "valetkey")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "../cmd/valetkey")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", errors.New(string(out))
-	}
-	return path, nil
-})
-
-func binary(t testing.TB) string {
-	t.Helper()
-	path, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // process is the binary serving a data folder of its own.
-type process struct {
-	binary, address string
-	environment     []string
-	cmd             *exec.Cmd
-	out             *bytes.Buffer
-}
+type process struct{ *harness.Process }
 
 func newProcess(t testing.TB, environment ...string) *process {
 	t.Helper()
-	address, err := harness.FreeAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &process{binary: binary(t), address: address}
-	p.environment = append(append(os.Environ(), "VALETKEY_DATA_DIR="+filepath.Join(t.TempDir(), "data"), "VALETKEY_LISTEN="+address,
-		"VALETKEY_ISSUER=http://"+address, "VALETKEY_THROTTLE=off"), environment...)
-	t.Cleanup(func() { p.kill() })
-	return p
-}
-
-// start runs the server and returns how long its first answer took.
-func (p *process) start(t testing.TB) time.Duration {
-	t.Helper()
-	p.out = &bytes.Buffer{}
-	p.cmd = exec.Command(p.binary, "serve")
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = p.environment, p.out, p.out
-	began := time.Now()
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for time.Since(began) < 10*time.Second {
-		if resp, err := http.Get("http://" + p.address + "/healthz"); err == nil {
-			_ = resp.Body.Close()
-			return time.Since(began)
-		}
-		time.Sleep(time.Millisecond)
-	}
-	p.kill()
-	t.Fatalf("the server didn't start: %s", p.out)
-	return 0
-}
-
-func (p *process) kill() {
-	if p.cmd != nil && p.cmd.Process != nil {
-		_ = p.cmd.Process.Kill()
-		_ = p.cmd.Wait()
-		p.cmd = nil
-	}
-}
-
-// cli runs a command beside the server and reads its JSON.
-func (p *process) cli(t testing.TB, stdin string, into any, args ...string) {
-	t.Helper()
-	cmd := exec.Command(p.binary, args...)
-	cmd.Env, cmd.Stdin = p.environment, strings.NewReader(stdin)
-	var failed bytes.Buffer
-	cmd.Stderr = &failed
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v: %v: %s", args, err, failed.String())
-	}
-	if into != nil {
-		if err := json.Unmarshal(out, into); err != nil {
-			t.Fatalf("%v: %v: %s", args, err, out)
-		}
-	}
-}
-
-// target makes a user, a scope and an app, and signs in.
-func (p *process) target(t testing.TB) *loadgen.Target {
-	t.Helper()
-	p.cli(t, harness.Password+"\n", nil, "user", "create", "--username", "ada", "--password-stdin")
-	p.cli(t, "", nil, "scope", "create", "orgs:read", "--title", "See your organizations")
-	var app struct {
-		ID     string `json:"client_id"`
-		Secret string `json:"client_secret"`
-	}
-	p.cli(t, "", &app, "client", "create", "--name", "App", "--id", "web", "--redirect-uri", harness.Callback, "--json")
-	time.Sleep(time.Second)
-	browser := harness.NewBrowser(t, "http://"+p.address)
-	page, err := browser.SignIn("/authorize?"+request(nil).Encode(), "ada", harness.Password)
-	if err != nil || page.Location == nil || page.Location.Query().Get("code") == "" {
-		t.Fatalf("sign-in: %v %s", err, outcome(page))
-	}
-	return &loadgen.Target{
-		URL: "http://" + p.address, PID: p.cmd.Process.Pid, Client: app.ID, Secret: app.Secret, Callback: harness.Callback, Scope: "orgs:read",
-		Cookies: browser.Cookies(),
-		HTTP: &http.Client{
-			Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}
+	return &process{harness.NewProcess(t, harness.Binary(t), environment...)}
 }
 
 // acked is what the server answered for one flow: the ledger's entry.
@@ -151,12 +36,12 @@ func TestKill(t *testing.T) {
 		kills = 5
 	}
 	p := newProcess(t)
-	p.start(t)
-	target := p.target(t)
+	p.Start(t)
+	target := p.Target(t)
 	total := 0
 	for i := range kills {
-		ledger := load(target, time.Duration(50+i*17%400)*time.Millisecond, p.kill)
-		if took := p.start(t); took > 2*time.Second {
+		ledger := load(target, time.Duration(50+i*17%400)*time.Millisecond, p.Kill)
+		if took := p.Start(t); took > 2*time.Second {
 			t.Errorf("ready after %s", took)
 		}
 		settle(t, target, ledger)
@@ -225,24 +110,24 @@ func settle(t *testing.T, target *loadgen.Target, ledger []acked) {
 // 34 MB, the master secret private, and a link for the first administrator.
 func TestStart(t *testing.T) {
 	p := newProcess(t)
-	best := p.start(t)
+	best := p.Start(t)
 	time.Sleep(time.Second)
-	memory, err := loadgen.Memory(p.cmd.Process.Pid)
+	memory, err := loadgen.Memory(p.Cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(p.binary)
+	info, err := os.Stat(p.Binary)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(p.out.String(), "/setup?token=") {
-		t.Errorf("no set-up link: %s", p.out)
+	if !strings.Contains(p.Out.String(), "/setup?token=") {
+		t.Errorf("no set-up link: %s", p.Out)
 	}
-	p.kill()
+	p.Kill()
 	for range 3 { // other work on the machine only ever adds
 		q := newProcess(t)
-		best = min(best, q.start(t))
-		q.kill()
+		best = min(best, q.Start(t))
+		q.Kill()
 	}
 	t.Logf("first answer after %s, %.1f MiB idle, binary %.1f MB", best, memory, float64(info.Size())/1e6)
 	if best > 150*time.Millisecond {
@@ -259,10 +144,10 @@ func TestStart(t *testing.T) {
 // TestMasterSecretMode: 316: a master secret that others can read stops the start.
 func TestMasterSecretMode(t *testing.T) {
 	p := newProcess(t)
-	p.start(t)
-	p.kill()
+	p.Start(t)
+	p.Kill()
 	var dir string
-	for _, e := range p.environment {
+	for _, e := range p.Environment {
 		if d, ok := strings.CutPrefix(e, "VALETKEY_DATA_DIR="); ok {
 			dir = d
 		}
@@ -276,8 +161,8 @@ func TestMasterSecretMode(t *testing.T) {
 	}
 	refuse := func(want string) {
 		t.Helper()
-		cmd := exec.Command(p.binary, "serve")
-		cmd.Env = p.environment
+		cmd := exec.Command(p.Binary, "serve")
+		cmd.Env = p.Environment
 		out, err := cmd.CombinedOutput()
 		if err == nil || !strings.Contains(string(out), want) {
 			t.Errorf("%v: %s", err, out)

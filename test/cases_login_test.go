@@ -384,20 +384,20 @@ func Test230SignInTakesAsLong(t *testing.T) {
 // served is told when to come again.
 func Test241TwoHundredSignInsAtOnce(t *testing.T) {
 	p := newProcess(t)
-	p.start(t)
-	target := p.target(t)
+	p.Start(t)
+	target := p.Target(t)
 	token := accessToken(t, target)
 	const people = 200
 	forms := make([]*http.Request, people)
 	for i := range forms {
 		forms[i] = signInRequest(t, target)
 	}
-	idle, err := loadgen.Memory(p.cmd.Process.Pid)
+	idle, err := loadgen.Memory(p.Cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
 	stop, watched := make(chan struct{}), make(chan beside)
-	go func() { watched <- watch(p.cmd.Process.Pid, target, token, stop) }()
+	go func() { watched <- watch(p.Cmd.Process.Pid, target, token, stop) }()
 	answers, mu := map[int]int{}, sync.Mutex{}
 	client := &http.Client{Timeout: 30 * time.Second, CheckRedirect: target.HTTP.CheckRedirect, Transport: &http.Transport{MaxIdleConnsPerHost: people}}
 	parallel(people, func(i int) {

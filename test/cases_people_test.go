@@ -270,7 +270,7 @@ func Test257ScannersUseNothing(t *testing.T) {
 // TestWritesOfSignIn: with a password two durable writes at most, with a second
 // factor too.
 func TestWritesOfSignIn(t *testing.T) {
-	srv := withMail(t, func(c *valetkey.Config) { c.Mailbox = false }) // letters are written by themselves
+	srv := withMail(t, func(c *valetkey.Config) { c.Mailbox, c.Authenticators = false, nil }) // letters are written by themselves
 	key, _ := enrolled(t, srv, srv.Browser(t))
 	for what, c := range map[string]struct {
 		name string

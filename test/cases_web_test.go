@@ -465,10 +465,10 @@ func bearerless(t *testing.T, srv *harness.Server, path, body string) *harness.A
 // on the public listener.
 func Test288Sizes(t *testing.T) {
 	p := newProcess(t)
-	p.start(t)
+	p.Start(t)
 	ask := func(request string) (int, time.Duration) {
 		var d net.Dialer
-		conn, err := d.DialContext(t.Context(), "tcp", p.address)
+		conn, err := d.DialContext(t.Context(), "tcp", p.Address)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -483,7 +483,7 @@ func Test288Sizes(t *testing.T) {
 		defer func() { _ = resp.Body.Close() }()
 		return resp.StatusCode, time.Since(began)
 	}
-	host := "Host: " + p.address + "\r\n"
+	host := "Host: " + p.Address + "\r\n"
 	cookies := strings.Repeat("a=b; ", 1000)
 	for _, c := range []struct {
 		name, request string
@@ -508,7 +508,7 @@ func Test288Sizes(t *testing.T) {
 		}
 	}
 	if got, _ := ask("GET /jwks HTTP/1.1\r\n" + host + "\r\n"); got != http.StatusOK {
-		t.Errorf("afterwards: %d\n%s", got, p.out)
+		t.Errorf("afterwards: %d\n%s", got, p.Out)
 	}
 }
 

@@ -117,7 +117,7 @@ func secretless(t testing.TB, text string) {
 
 func (p *process) database(t testing.TB) string {
 	t.Helper()
-	for _, e := range p.environment {
+	for _, e := range p.Environment {
 		if dir, ok := strings.CutPrefix(e, "VALETKEY_DATA_DIR="); ok {
 			return filepath.Join(dir, "valetkey.db")
 		}
@@ -159,7 +159,7 @@ const passwordOf = "SELECT username, password FROM users"
 // beside a running server; at the first sign-in the hash becomes ours.
 func TestImport(t *testing.T) {
 	p := newProcess(t, "VALETKEY_LOG_LEVEL=debug")
-	p.start(t)
+	p.Start(t)
 	for _, run := range importRuns(t) {
 		p.imported(t, 0, run)
 	}
@@ -194,18 +194,18 @@ func TestImport(t *testing.T) {
 		t.Errorf("groups: %v", groups)
 	}
 	var user map[string]any
-	p.cli(t, "", &user, "user", "show", "kc-pbkdf2", "--json")
+	p.CLI(t, "", &user, "user", "show", "kc-pbkdf2", "--json")
 	if user["created_at"] != "2020-09-13T12:26:40Z" || user["name"] != "Kay" || user["email_verified"] != true {
 		t.Errorf("user show: %v", user)
 	}
-	p.kill() // before the log is read: it is written beside us
-	secretless(t, p.out.String())
+	p.Kill() // before the log is read: it is written beside us
+	secretless(t, p.Out.String())
 }
 
 // enters signs in, in a browser of its own.
 func enters(t testing.TB, p *process, name, password string, want bool) {
 	t.Helper()
-	page, err := harness.NewBrowser(t, "http://"+p.address).SignIn("/login", name, password)
+	page, err := harness.NewBrowser(t, "http://"+p.Address).SignIn("/login", name, password)
 	if err != nil || (page.URL.Path == "/account") != want {
 		t.Errorf("%s: %v, at %s, wanted in: %v", name, err, page.URL, want)
 	}
@@ -215,7 +215,7 @@ func enters(t testing.TB, p *process, name, password string, want bool) {
 // has; a second run changes nothing either.
 func TestImportDryRun(t *testing.T) {
 	p := newProcess(t)
-	p.cli(t, "", nil, "user", "create", "--username", "django") // without address and time on either side they are one
+	p.CLI(t, "", nil, "user", "create", "--username", "django") // without address and time on either side they are one
 	for _, run := range importRuns(t) {
 		before := whole(t, p.database(t))
 		dry := p.imported(t, 0, run, "--dry-run")
@@ -269,12 +269,12 @@ func whole(t testing.TB, path string) []byte {
 // CONTRACT §1.
 func TestImportReport(t *testing.T) {
 	p := newProcess(t)
-	p.cli(t, "", nil, "user", "create", "--username", "ada", "--email", "ada@x.example")
+	p.CLI(t, "", nil, "user", "create", "--username", "ada", "--email", "ada@x.example")
 	claims := filepath.Join(t.TempDir(), "claims")
 	if err := os.WriteFile(claims, []byte(`{"email_verified":true}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.cli(t, "", nil, "user", "create", "--username", "bob", "--email", "bob@x.example", "--claims", claims)
+	p.CLI(t, "", nil, "user", "create", "--username", "bob", "--email", "bob@x.example", "--claims", claims)
 	file := strings.Join([]string{
 		`{"username":"new1","password_hash":"$2b$05$Qusn8QaFAleBZfZxBoQbpOszFVbshksdeQVdQhPxdYIZwvH5R0HdG","totp_secret":"GEZDGNBVGY3TQOJQ"}`,
 		`{"username":"NEW1 "}`,

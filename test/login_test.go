@@ -28,7 +28,7 @@ type signIn struct {
 
 func login(t *testing.T, stdin string, args ...string) *signIn {
 	t.Helper()
-	s := &signIn{cmd: exec.Command(binary(t), append([]string{"login"}, args...)...)}
+	s := &signIn{cmd: exec.Command(harness.Binary(t), append([]string{"login"}, args...)...)}
 	s.cmd.Env = append(os.Environ(), "BROWSER=true") // a program that does nothing
 	s.cmd.Stdin, s.cmd.Stdout = strings.NewReader(stdin), &s.out
 	stderr, err := s.cmd.StderrPipe()

@@ -69,11 +69,11 @@ func TestMTLSListener(t *testing.T) {
 	cert, key := rsaCertificate(t)
 	side := freeAddress(t)
 	p := newProcess(t, "VALETKEY_TLS_CERT="+cert, "VALETKEY_TLS_KEY="+key, "VALETKEY_MTLS_LISTEN="+side)
-	issuer := "https://" + p.address
+	issuer := "https://" + p.Address
 	var out bytes.Buffer
-	p.cmd = exec.Command(p.binary, "serve")
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(p.environment, "VALETKEY_ISSUER="+issuer), &out, &out
-	if err := p.cmd.Start(); err != nil {
+	p.Cmd = exec.Command(p.Binary, "serve")
+	p.Cmd.Env, p.Cmd.Stdout, p.Cmd.Stderr = append(p.Environment, "VALETKEY_ISSUER="+issuer), &out, &out
+	if err := p.Cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
@@ -95,7 +95,7 @@ func TestMTLSListener(t *testing.T) {
 	if err := json.NewDecoder(resp.Body).Decode(&metadata); err != nil || metadata.Aliases["token_endpoint"] != "https://"+side+"/token" {
 		t.Errorf("%v %v", metadata, err)
 	}
-	for name, address := range map[string]string{"listen": p.address, "mtls-listen": side} {
+	for name, address := range map[string]string{"listen": p.Address, "mtls-listen": side} {
 		for _, suite := range []uint16{
 			tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
 		} {
@@ -113,11 +113,11 @@ func TestMTLSListener(t *testing.T) {
 			_ = conn.Close()
 		}
 	}
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := p.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.cmd.Wait(); err != nil {
+	if err := p.Cmd.Wait(); err != nil {
 		t.Errorf("%v: %s", err, out.String())
 	}
-	p.cmd = nil
+	p.Cmd = nil
 }

@@ -59,11 +59,11 @@ func certificate(t *testing.T) (certFile, keyFile string, pool *x509.CertPool) {
 func TestTLS(t *testing.T) {
 	cert, key, pool := certificate(t)
 	p := newProcess(t, "VALETKEY_TLS_CERT="+cert, "VALETKEY_TLS_KEY="+key)
-	issuer := "https://" + p.address
-	p.environment = append(p.environment, "VALETKEY_ISSUER="+issuer)
-	p.cmd = exec.Command(p.binary, "serve")
-	p.cmd.Env = p.environment
-	if err := p.cmd.Start(); err != nil {
+	issuer := "https://" + p.Address
+	p.Environment = append(p.Environment, "VALETKEY_ISSUER="+issuer)
+	p.Cmd = exec.Command(p.Binary, "serve")
+	p.Cmd.Env = p.Environment
+	if err := p.Cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	client := &http.Client{
@@ -96,7 +96,7 @@ func TestTLS(t *testing.T) {
 		}
 	}
 	// Plain HTTP on this port gets no redirect that would send a body again.
-	plain, err := http.Post("http://"+p.address+"/token", "application/x-www-form-urlencoded", strings.NewReader("a=b"))
+	plain, err := http.Post("http://"+p.Address+"/token", "application/x-www-form-urlencoded", strings.NewReader("a=b"))
 	if err == nil {
 		defer plain.Body.Close()
 		if plain.StatusCode < 400 {

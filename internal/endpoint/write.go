@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+
+	"github.com/valetkey/valetkey/internal/failpoint"
 )
 
 // noStore: RFC 6749 §5.1.
@@ -34,7 +36,9 @@ func writeJSON(w http.ResponseWriter, status int, document any) {
 	h["Content-Type"] = jsonValue
 	h["X-Content-Type-Options"] = noSniffValue
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	failpoint.Hit("before-answer")
 	w.WriteHeader(status)
+	failpoint.Half(w, body)
 	_, _ = w.Write(body)
 }
 

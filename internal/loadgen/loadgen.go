@@ -100,9 +100,17 @@ func (t *Target) Introspect(ctx context.Context, token string) error {
 	var answer struct{ Active bool }
 	err := t.post(ctx, "/introspect", url.Values{"token": {token}}, &answer)
 	if err == nil && !answer.Active {
-		return errors.New("the token is not active")
+		return ErrInactive
 	}
 	return err
+}
+
+// ErrInactive is Introspect's answer for a token that doesn't count.
+var ErrInactive = errors.New("the token is not active")
+
+// Revoke ends a token.
+func (t *Target) Revoke(ctx context.Context, token string) error {
+	return t.post(ctx, "/revoke", url.Values{"token": {token}}, nil)
 }
 
 func (t *Target) post(ctx context.Context, path string, form url.Values, into any) error {
@@ -123,6 +131,9 @@ func (t *Target) post(ctx context.Context, path string, form url.Values, into an
 	}
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s: %s: %s", path, resp.Status, body)
+	}
+	if into == nil {
+		return nil
 	}
 	return json.Unmarshal(body, into)
 }

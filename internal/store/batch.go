@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/valetkey/valetkey/internal/failpoint"
 	"github.com/valetkey/valetkey/oauth"
 )
 
@@ -232,9 +233,11 @@ func (b *batcher) together(batch []*member) ([]error, error) {
 			return nil, errors.Join(&memberError{answers[i]}, tx.Rollback())
 		}
 	}
+	failpoint.Hit("before-commit")
 	if err := tx.Commit(); err != nil {
 		return nil, err
 	}
+	failpoint.Hit("after-commit")
 	b.committed()
 	return answers, nil
 }

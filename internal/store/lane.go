@@ -14,6 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/valetkey/valetkey/internal/failpoint"
 )
 
 // lane carries the few statements that every flow runs to PostgreSQL. What
@@ -213,6 +215,9 @@ func (l *lane) send(batch []*query) error {
 	for _, q := range batch {
 		b.Queue(q.text, q.args...)
 	}
+	if l.changing {
+		failpoint.Hit("before-commit")
+	}
 	results := c.SendBatch(ctx, &b)
 	for _, q := range batch {
 		q.err = scanOne(results, q.dest)
@@ -220,6 +225,9 @@ func (l *lane) send(batch []*query) error {
 	if err := results.Close(); err != nil {
 		l.leaveReadOnly(ctx, c, err)
 		return err
+	}
+	if l.changing {
+		failpoint.Hit("after-commit")
 	}
 	if slices.ContainsFunc(batch, func(q *query) bool { return q.err == nil && !strings.HasPrefix(q.text, "SELECT") }) {
 		l.done()

@@ -13,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/valetkey/valetkey/internal/failpoint"
 )
 
 // openPostgres uses database/sql over pgx's own pool.
@@ -120,9 +122,11 @@ func (d *direct) once(ctx context.Context, m *member) error {
 	if err := m.run(conn{ctx: ctx, pool: d.pool, tx: tx}); err != nil {
 		return errors.Join(err, ignoreDone(tx.Rollback()))
 	}
+	failpoint.Hit("before-commit")
 	if err := tx.Commit(); err != nil {
 		return err
 	}
+	failpoint.Hit("after-commit")
 	d.committed()
 	return nil
 }

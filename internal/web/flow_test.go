@@ -116,7 +116,7 @@ func TestInteractionOfAnotherBrowser(t *testing.T) {
 	_, foreign, _ := strings.Cut(h.visitor().get(authorizePath(h.client("other", ""))).Header().Get("Location"), ".")
 	for _, forged := range []string{envelope, envelope + ".", envelope + "." + foreign, envelope + "." + app[1:]} {
 		other.get(forged).has(t, 400, `id="error-page"`, `href="/account"`)
-		other.get(strings.Replace(forged, "/login", "/back", 1)).has(t, 404, `id="error-page"`)
+		other.get(strings.Replace(forged, "/login", "/back", 1)).has(t, 400, `id="error-page"`)
 	}
 }
 

@@ -62,7 +62,10 @@ func (w *Web) back(rw http.ResponseWriter, r *http.Request) {
 	var to string
 	switch {
 	case in == nil && asError(err).Parameter == "i":
-		to, _ = w.OAuth.StartOfClient(r.Context(), envelope)
+		if to, _ = w.OAuth.StartOfClient(r.Context(), envelope); to == "" {
+			w.fail(rw, r, err)
+			return
+		}
 	case in == nil, err != nil && !errors.Is(err, oauth.ErrEnded):
 		w.fail(rw, r, err)
 		return

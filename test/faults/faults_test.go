@@ -1,0 +1,64 @@
+//go:build unix
+
+// Package faults shows what must never happen when something breaks: servers
+// killed, databases restarted, disks full, clocks moved, floods. Each test runs
+// a short form; FAULTS=long makes it as long as an operator's night.
+package faults
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/valetkey/valetkey/internal/testkit"
+	"github.com/valetkey/valetkey/test/cluster"
+	"github.com/valetkey/valetkey/test/harness"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// long says whether the long form was asked for.
+func long() bool { return os.Getenv("FAULTS") == "long" }
+
+// either is one number for every run and another for the long form.
+func either[T any](short, whole T) T {
+	if long() {
+		return whole
+	}
+	return short
+}
+
+func skips(word string) bool {
+	return slices.Contains(strings.Split(os.Getenv("TEST_SKIP"), ","), word)
+}
+
+// postgres is a server of the test's own, whose commits are durable, with one
+// empty database.
+func postgres(t *testing.T, options ...string) (*cluster.Cluster, string) {
+	t.Helper()
+	if skips("postgres") {
+		t.Skip("TEST_SKIP lists postgres")
+	}
+	c, err := cluster.New(options...)
+	if err != nil {
+		t.Fatalf("PostgreSQL is needed (or TEST_SKIP=postgres): %v", err)
+	}
+	t.Cleanup(func() { _ = c.Remove() })
+	if err := c.Exec("CREATE DATABASE valetkey"); err != nil {
+		t.Fatal(err)
+	}
+	return c, c.URL("valetkey")
+}
+
+// secretFile is a master secret for nodes that share a database.
+func secretFile(t *testing.T, binary string) string {
+	t.Helper()
+	p := harness.NewProcess(t, binary)
+	file := filepath.Join(t.TempDir(), "master-secret")
+	if err := os.WriteFile(file, []byte(p.Say(t, "secret")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
