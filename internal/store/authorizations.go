@@ -79,22 +79,6 @@ func (s *Store) Issue(ctx context.Context, a oauth.Authorization) error {
 	return err
 }
 
-func issue(c conn, id string, values []any) error {
-	var found string
-	err := c.row(issueSQL, values...).Scan(&found)
-	if !isNotFound(err) {
-		return err
-	}
-	err = c.row("SELECT id FROM authorizations WHERE id = $1", id).Scan(&found)
-	switch {
-	case err == nil:
-		return oauth.ErrReplayed
-	case isNotFound(err):
-		return oauth.ErrEnded
-	}
-	return err
-}
-
 // Authorization implements oauth.Store.
 func (s *Store) Authorization(ctx context.Context, id string) (oauth.Authorization, error) {
 	a, err := authorization(s.readHot(ctx), id)
