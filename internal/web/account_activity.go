@@ -91,15 +91,15 @@ func (w *Web) activityInWords(l *locale.Locale, a login.Activity) string {
 func (w *Web) namedInWords(l *locale.Locale, a login.Activity) string {
 	switch a.Kind {
 	case login.DidAddPasskey:
-		return l.T("The passkey “{0}” was added", a.Detail)
+		return l.T("The passkey “{0}” was added", factorName(l, a.Detail))
 	case login.DidRemovePasskey:
-		return l.T("The passkey “{0}” was removed", a.Detail)
+		return l.T("The passkey “{0}” was removed", factorName(l, a.Detail))
 	case login.DidRollBack:
-		return l.T("The passkey “{0}” was refused: it may have been copied", a.Detail)
+		return l.T("The passkey “{0}” was refused: it may have been copied", factorName(l, a.Detail))
 	case login.DidAddTOTP:
-		return l.T("The authenticator app “{0}” was added", a.Detail)
+		return l.T("The authenticator app “{0}” was added", factorName(l, a.Detail))
 	case login.DidRemoveTOTP:
-		return l.T("The authenticator app “{0}” was removed", a.Detail)
+		return l.T("The authenticator app “{0}” was removed", factorName(l, a.Detail))
 	case login.DidLink:
 		return l.T("Your account at {0} was linked", w.titleOf(a.Detail))
 	case login.DidUnlink:
