@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/valetkey/valetkey/internal/jose"
@@ -55,8 +56,15 @@ func seen(u login.User) User {
 
 // CreateUser makes an account; oauth.ErrConflict when the username is taken.
 func (a *Admin) CreateUser(ctx context.Context, n NewUser) (User, error) {
+	hash := ""
+	if a.s.clock != nil && n.Password != "" {
+		var err error
+		if hash, err = quickHash(n.Password); err != nil {
+			return User{}, err
+		}
+	}
 	u, err := a.s.login.Create(ctx, login.NewUser{
-		Username: n.Username, Email: n.Email, Name: n.Name, Password: n.Password, Admin: n.Admin, Claims: n.Claims, Groups: n.Groups, MustChange: n.MustChange,
+		Hash: hash, Username: n.Username, Email: n.Email, Name: n.Name, Password: n.Password, Admin: n.Admin, Claims: n.Claims, Groups: n.Groups, MustChange: n.MustChange,
 	}, "")
 	return seen(u), err
 }
@@ -164,7 +172,7 @@ func (a *Admin) CreateClient(ctx context.Context, n NewClient) (Client, error) {
 		}
 		c.Owner = owner.Subject
 	}
-	if err := a.s.oauth.CheckSector(ctx, c); err != nil {
+	if err := errors.Join(a.s.oauth.CheckSector(ctx, c), a.s.checkWays(c.Metadata)); err != nil {
 		return Client{}, err
 	}
 	password, err := a.giveSecret(ctx, c, n.Secret)
@@ -193,6 +201,10 @@ func (a *Admin) giveSecret(ctx context.Context, c *oauth.Client, chosen string) 
 		return chosen, a.s.oauth.SetSecret(c, chosen)
 	}
 	var err error
+	if a.s.clock != nil {
+		c.SecretPHC, err = quickHash(chosen)
+		return chosen, err
+	}
 	c.SecretPHC, err = a.s.login.Hasher.Hash(ctx, "", chosen)
 	return chosen, err
 }
@@ -263,6 +275,12 @@ func (a *Admin) judged(ctx context.Context, old *oauth.Client, m oauth.Metadata)
 	if invalid != nil {
 		return nil, invalid
 	}
+	// What was true once may not be now; a change of something else passes.
+	if !slices.Equal(c.Authenticators, old.Authenticators) || c.Factors != old.Factors {
+		if err := a.s.checkWays(c.Metadata); err != nil {
+			return nil, err
+		}
+	}
 	return c, a.s.oauth.CheckSector(ctx, c)
 }
 
@@ -330,6 +348,23 @@ func (a *Admin) CreateScope(ctx context.Context, scope oauth.Scope) error {
 		return fmt.Errorf("scope %q is not a name of printable ASCII without space, quote or backslash", scope.Name)
 	}
 	return a.s.store.CreateScope(ctx, scope)
+}
+
+// UpdateScope changes a scope that CreateScope declared by change, which gets a
+// copy; oauth.ErrNotFound when there is none.
+func (a *Admin) UpdateScope(ctx context.Context, name string, change func(*oauth.Scope)) (oauth.Scope, error) {
+	rows, err := a.s.store.ListScopes(ctx)
+	if err != nil {
+		return oauth.Scope{}, err
+	}
+	at := slices.IndexFunc(rows, func(s oauth.Scope) bool { return s.Name == name })
+	if at < 0 {
+		return oauth.Scope{}, oauth.ErrNotFound
+	}
+	scope := rows[at]
+	change(&scope)
+	scope.Name = name
+	return scope, a.s.store.UpdateScope(ctx, scope)
 }
 
 // Scopes lists every scope, declared and OpenID Connect's own.

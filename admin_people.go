@@ -30,6 +30,9 @@ func (a *Admin) Invite(ctx context.Context, email string, groups []string) (link
 	return a.s.login.Invite(ctx, email, "", groups)
 }
 
+// SendsMail says whether letters leave this server.
+func (a *Admin) SendsMail() bool { return a.s.post.Enabled() }
+
 // RecoveryLink makes a one-time link by which somebody chooses a new password;
 // with factors their lost second factors are taken away.
 func (a *Admin) RecoveryLink(ctx context.Context, subject string, factors bool) (link string, expires time.Time, err error) {

@@ -1,6 +1,7 @@
 package valetkey
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +35,11 @@ type Config struct {
 	// database in memory a secret of its own, and PostgreSQL is refused.
 	MasterSecret     []byte
 	MasterSecretFile string
+
+	// Ephemeral is a server for somebody's tests: in memory, on a loopback host, its
+	// clock moved by POST /test/clock, with people signed in by the header
+	// X-Test-User and consent given by X-Test-Consent.
+	Ephemeral bool
 
 	// Name is the operator's, above every page; "Valet Key" when empty.
 	Name string
@@ -148,7 +155,11 @@ func (c *Config) check() error {
 			return fmt.Errorf("scope %q is not a name of printable ASCII without space, quote or backslash", s.Name)
 		}
 	}
-	return nil
+	byMail := slices.ContainsFunc(c.Authenticators, func(a Authenticator) bool { return a.Name == login.WayEmail })
+	if byMail && c.Mail == nil && !c.Mailbox {
+		return errors.New("authenticators: email needs mail: nobody could get a code")
+	}
+	return c.checkEphemeral()
 }
 
 // CheckIssuer judges what Config.Issuer may be: RFC 8414 §2.
@@ -184,10 +195,17 @@ func (c *Config) fill() {
 	}
 }
 
+// name is what people know the server by, on paper and in their authenticator apps
+// as on its pages.
+func (c *Config) name() string { return cmp.Or(c.Brand.Name, c.Name) }
+
 const memoryDatabase = "sqlite::memory:"
 
 // keyring finds the master secret, or makes it where that is safe.
-func (c *Config) keyring() (*seal.Keyring, error) {
+func (c *Config) keyring() (*seal.Keyring, error) { return c.findKeyring(true) }
+
+// findKeyring makes none without create.
+func (c *Config) findKeyring(create bool) (*seal.Keyring, error) {
 	file := c.MasterSecretFile
 	path, sqlite := strings.CutPrefix(c.Database, "sqlite:")
 	switch {
@@ -200,7 +218,7 @@ func (c *Config) keyring() (*seal.Keyring, error) {
 	case file == "":
 		return nil, errors.New("master-secret-file is missing: nodes on PostgreSQL share one, made by (umask 077; valetkey secret > master-secret)")
 	}
-	return readKeyring(file, sqlite)
+	return readKeyring(file, sqlite && create)
 }
 
 // readKeyring refuses a file that others can read.

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/valetkey/valetkey/internal/secret"
 	"github.com/valetkey/valetkey/internal/upstream"
 	"github.com/valetkey/valetkey/internal/web"
+	"github.com/valetkey/valetkey/oauth"
 )
 
 // Authenticator is a way to sign in, a link of the chain that the sign-in page
@@ -55,7 +57,7 @@ func (s *Server) people(c Config, ring *seal.Keyring, hasher *secret.Hasher) err
 	if c.Mail != nil {
 		from = c.Mail.From
 	}
-	s.post, err = mail.New(mail.Config{Store: s.store, Box: ring.Box("mail", ""), Sender: sender, From: from, Brand: c.Name, Issuer: c.Issuer, Now: c.Now, Log: c.Log})
+	s.post, err = mail.New(mail.Config{Store: s.store, Box: ring.Box("mail", ""), Sender: sender, From: from, Brand: c.name(), Issuer: c.Issuer, Now: c.Now, Log: c.Log})
 	if err != nil {
 		return err
 	}
@@ -63,6 +65,7 @@ func (s *Server) people(c Config, ring *seal.Keyring, hasher *secret.Hasher) err
 		if login.BuiltIn(other.Name) {
 			return fmt.Errorf("connectors: %s is the name of a way in that is built in; choose another", other.Name)
 		}
+		s.providers = append(s.providers, login.Provider{Name: other.Name, Two: other.TrustACR})
 	}
 	s.others, err = upstream.New(c.Connectors, upstream.Environment{
 		Issuer: c.Issuer, AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots, Now: c.Now, Log: c.Log,
@@ -72,9 +75,9 @@ func (s *Server) people(c Config, ring *seal.Keyring, hasher *secret.Hasher) err
 	}
 	s.login = &login.Service{
 		Store: s.store, Setups: s.store, Hasher: hasher, Now: c.Now, External: c.Users, Throttle: &login.Throttle{Off: c.ThrottleOff, Now: c.Now},
-		Issuer: c.Issuer, Brand: c.Name, Chain: c.Authenticators, Post: s.post, Device: web.DeviceWords,
+		Issuer: c.Issuer, Brand: c.name(), Chain: c.Authenticators, Post: s.post, Device: web.DeviceWords,
 		Policy:     login.Policy{Groups: c.Groups, Domains: c.SignupDomains, Invite: c.SignupInvite, Verify: c.SignupVerify},
-		Connectors: s.connectors,
+		Connectors: s.connectors, Restored: s.store.RestoredAt(), Ephemeral: c.Ephemeral,
 	}
 	if c.LeakedPasswords != "" {
 		s.login.Leaked = leaked{
@@ -103,15 +106,55 @@ func (s *Server) sender(c Config) (mail.Sender, error) {
 	case c.Mail == nil:
 		return nil, nil //nolint:nilnil // there is no mail
 	}
-	smtp, err := mail.ParseSMTPURL(c.Mail.URL)
+	return c.Mail.sender()
+}
+
+func (m Mail) sender() (mail.Sender, error) {
+	smtp, err := mail.ParseSMTPURL(m.URL)
 	if err != nil {
 		return nil, err
 	}
-	if c.Mail.Password != "" {
-		smtp.Password = c.Mail.Password
+	if m.Password != "" {
+		smtp.Password = m.Password
 	}
-	smtp.Roots = c.Mail.Roots
+	smtp.Roots = m.Roots
 	return mail.NewSMTP(smtp)
+}
+
+// CheckServer judges URL and Password, CheckFrom judges From; nothing is dialled.
+func (m Mail) CheckServer() error {
+	_, err := m.sender()
+	return err
+}
+
+// CheckFrom judges From.
+func (m Mail) CheckFrom() error { return mail.CheckFrom(m.From) }
+
+// checkWays judges what an operator says of the ways to sign in to an app.
+func (s *Server) checkWays(m oauth.Metadata) error {
+	_, err := login.CheckAppWays(login.AppWays{Names: m.Authenticators, Factors: m.Factors}, s.login.Chain, s.providers)
+	if err != nil {
+		return &oauth.Error{Code: oauth.CodeInvalidClientMetadata, Description: err.Error()}
+	}
+	return nil
+}
+
+// warnOfWays names the apps that say of sign-in what no longer holds: a connector
+// may have been taken out since. It must not stop the start, without which nobody
+// could mend it.
+func (s *Server) warnOfWays(ctx context.Context, log *slog.Logger) {
+	for after := ""; ; {
+		page, err := s.store.ListClients(ctx, nil, after, 500)
+		if err != nil || len(page) == 0 {
+			return
+		}
+		for _, c := range page {
+			if err := s.checkWays(c.Metadata); err != nil {
+				log.WarnContext(ctx, "an app can't be signed in to as its metadata says", "client", c.ID, "error", err)
+			}
+		}
+		after = page[len(page)-1].ID
+	}
 }
 
 // leaked asks by k-anonymity: five characters of a hash go out, and all that

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/valetkey/valetkey"
 )
@@ -54,10 +55,36 @@ func TestLeakedPasswords(t *testing.T) {
 	}
 }
 
+// TestBrandInLetters: the name above the pages signs the letters too.
+func TestBrandInLetters(t *testing.T) {
+	srv, err := valetkey.New(t.Context(), valetkey.Config{Issuer: "http://localhost:1", Mailbox: true, Brand: valetkey.Brand{Name: "Lighthouse"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = srv.Close() }()
+	if _, _, err := srv.Admin().Invite(t.Context(), "zoe@example.com", nil); err != nil {
+		t.Fatal(err)
+	}
+	text := ""
+	for range 100 { // letters leave beside requests
+		rec := httptest.NewRecorder()
+		srv.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost:1/mailbox", nil))
+		if text = rec.Body.String(); strings.Contains(text, "zoe@example.com") {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if !strings.Contains(text, "You are invited to Lighthouse") || strings.Contains(text, "Valet Key") {
+		t.Errorf("%s", text)
+	}
+}
+
 // TestBadPeople: what can't work stops the start, with words.
 func TestBadPeople(t *testing.T) {
 	for want, c := range map[string]valetkey.Config{
 		"isn't known": {Authenticators: []valetkey.Authenticator{{Name: "magic", Factor: 1}}},
+		"needs mail":  {Authenticators: append(valetkey.DefaultAuthenticators(), valetkey.Authenticator{Name: "email", Factor: 1})},
+		"no such":     {Authenticators: []valetkey.Authenticator{{Name: "password", Factor: 1, Template: "staff", Title: "Staff"}}},
 		"contrast":    {Brand: valetkey.Brand{Accent: "#ffff00"}},
 		"connectors":  {Connectors: []valetkey.Connector{{Name: "x", Kind: "pigeon"}}},
 		"mail":        {Mail: &valetkey.Mail{URL: "smtp://localhost:1025?tls=none", From: "nobody at all"}},

@@ -41,6 +41,9 @@ type Server struct {
 	post    *mail.Post
 	others  *upstream.Registry
 	mailbox *mail.Mailbox
+	clock   *testClock // an ephemeral server's
+
+	providers []login.Provider // connectors, switched on or off
 }
 
 // New opens the database, brings its schema up to date and returns a server
@@ -50,11 +53,16 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	c.fill()
+	var clock *testClock
+	if c.Ephemeral {
+		clock = &testClock{real: c.Now}
+		c.Now, c.Mailbox = clock.now, c.Mail == nil
+	}
 	ring, err := c.keyring()
 	if err != nil {
 		return nil, err
 	}
-	st, err := store.Open(ctx, store.Config{Database: c.Database, Issuer: c.Issuer, MasterCheck: ring.Check(), Now: c.Now, Log: c.Log, KeepRevocations: max(time.Hour, c.AccessLifetime+5*time.Minute)})
+	st, err := store.Open(ctx, store.Config{Database: c.Database, Issuer: c.Issuer, MasterCheck: ring.Check(), Now: c.Now, Log: c.Log, KeepRevocations: c.keepRevocations()})
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +73,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	s := &Server{Issuer: c.Issuer, store: st, keys: signing}
+	s := &Server{Issuer: c.Issuer, store: st, keys: signing, clock: clock}
 	hasher := secret.NewHasher(runtime.GOMAXPROCS(0), 64, 5*time.Second)
 	if err := s.people(c, ring, hasher); err != nil {
 		return nil, errors.Join(err, st.Close())
@@ -77,26 +85,27 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		Strangers: fetch.New(fetch.Config{AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots}),
 		Directory: s.login, Registration: c.Registration, RegistrationProfile: c.RegistrationProfile, Documents: c.Documents,
 		TrustedIssuers: c.TrustedIssuers, DPoPNonce: c.DPoPNonce, Unlimited: c.ThrottleOff, MTLSURL: c.MTLSURL, ClientCAs: c.ClientCAs,
-		CertificateHeader: c.CertificateHeader != "", Log: c.Log, Locales: locale.Tags(),
+		CertificateHeader: c.CertificateHeader != "", Log: c.Log, Locales: locale.Tags(), Restored: st.RestoredAt(),
 	})
 	if err := s.route(c, ring); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	s.start(c.OneOff)
+	s.start(c)
 	return s, nil
 }
 
 // start runs what has no request to ride on.
-func (s *Server) start(oneOff bool) {
+func (s *Server) start(c Config) {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	if oneOff {
+	if c.OneOff {
 		return
 	}
 	s.running.Go(func() { s.store.Run(ctx) })
 	s.running.Go(func() { s.keys.Run(ctx) })
 	s.running.Go(func() { s.oauth.Run(ctx) })
 	s.running.Go(func() { s.reseal(ctx) })
+	s.running.Go(func() { s.warnOfWays(ctx, c.Log) })
 	if s.post.Enabled() {
 		s.running.Go(func() { s.post.Run(ctx) })
 	}

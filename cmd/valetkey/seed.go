@@ -30,6 +30,8 @@ type seed struct {
 	Brand        valetkey.Brand
 	Brands       map[string]valetkey.Brand
 	OwnTemplates string
+
+	chainLines map[string]int // of the chain's entries, and of their templates
 }
 
 type seedUser struct {

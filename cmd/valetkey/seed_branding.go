@@ -58,6 +58,9 @@ func (s *seed) readBranding(node ast.Node) error {
 	}
 	if b.Templates != "" {
 		s.OwnTemplates = beside(folder, b.Templates)
+		if err := web.CheckTemplates(s.OwnTemplates); err != nil {
+			return lineError{lineOf(node, "templates"), fmt.Errorf("templates: %w", err)}
+		}
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ type seedClient struct {
 	Owner      string `json:"owner"` // username of its developer
 
 	line int
+	at   map[string]int // lines of what is judged together with other sections
 }
 
 // shortNames are ours for RFC 7591's.
@@ -33,6 +34,11 @@ func (s *seed) readClients(node ast.Node) error {
 		client := seedClient{line: m.line}
 		if err := m.into(&client, shortNames); err != nil {
 			return err
+		}
+		for _, key := range []string{"authenticators", "required_factors"} {
+			if line := lineOf(m.node, key); line > 0 {
+				client.at = withLine(client.at, key, line)
+			}
 		}
 		if client.JWKS != nil && client.JWKS[0] != '{' {
 			return m.wrong("jwks", errors.New("jwks takes a JWK Set, such as {keys: […]}"))

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -37,10 +38,15 @@ func (s *seed) readAuthenticators(node ast.Node) error {
 		return err
 	}
 	chain := valetkey.DefaultAuthenticators()
-	for _, e := range entries {
+	for i, e := range entries {
+		line := lineOfEntry(node, i, "name")
 		var err error
 		if chain, err = e.lay(chain); err != nil {
-			return lineError{lineOf(node, "name"), err}
+			return lineError{line, err}
+		}
+		s.chainLines = withLine(s.chainLines, e.Name, line)
+		if e.Template != "" {
+			s.chainLines = withLine(s.chainLines, e.Name+" template", lineOfEntry(node, i, "template"))
 		}
 	}
 	if err := login.CheckChain(chain); err != nil {
@@ -48,6 +54,26 @@ func (s *seed) readAuthenticators(node ast.Node) error {
 	}
 	s.Chain = chain
 	return nil
+}
+
+// lineOfEntry finds a key in one entry of a list, else the entry.
+func lineOfEntry(list ast.Node, i int, key string) int {
+	all, ok := list.(*ast.SequenceNode)
+	if !ok || i >= len(all.Values) {
+		return list.GetToken().Position.Line
+	}
+	if line := lineOf(all.Values[i], key); line > 0 {
+		return line
+	}
+	return all.Values[i].GetToken().Position.Line
+}
+
+func withLine(lines map[string]int, key string, line int) map[string]int {
+	if lines == nil {
+		lines = map[string]int{}
+	}
+	lines[key] = line
+	return lines
 }
 
 func (e seedAuthenticator) lay(chain []valetkey.Authenticator) ([]valetkey.Authenticator, error) {
@@ -97,6 +123,7 @@ func (s *seed) readConnectors(node ast.Node) error {
 			return err
 		}
 		c.Name = name
+		besideFile(&c.SecretFile, &c.CAFile, &c.BindPasswordFile)
 		if c.Order == 0 {
 			c.Order = len(s.Connectors) + 1
 		}
@@ -113,6 +140,15 @@ func (s *seed) readConnectors(node ast.Node) error {
 		s.Connectors = append(s.Connectors, c)
 	}
 	return nil
+}
+
+// besideFile makes paths of the file those that it means: from its own folder.
+func besideFile(paths ...*string) {
+	for _, path := range paths {
+		if *path != "" {
+			*path = beside(filepath.Dir(loaded.path), *path)
+		}
+	}
 }
 
 // readGroups reads what goes with membership.

@@ -91,6 +91,9 @@ func (s *Settings) server(c console) (valetkey.Config, error) {
 	if err != nil {
 		return valetkey.Config{}, err
 	}
+	if err := s.seed.check(post != nil); err != nil {
+		return valetkey.Config{}, err
+	}
 	return valetkey.Config{
 		Mail: post, SignupDomains: s.SignupDomains, SignupVerify: s.SignupVerify, SignupInvite: s.SignupInvite, LeakedPasswords: s.LeakedPasswords,
 		Brand: s.seed.Brand, Brands: s.seed.Brands, OwnTemplates: s.seed.OwnTemplates,
@@ -116,14 +119,16 @@ func (s *Settings) mail() (*valetkey.Mail, error) {
 		return nil, err
 	}
 	post := &valetkey.Mail{URL: s.SMTP, From: s.SMTPFrom, Roots: roots}
-	if s.SMTPPasswordFile == "" {
-		return post, nil
+	if s.SMTPPasswordFile != "" {
+		content, err := os.ReadFile(s.SMTPPasswordFile)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("%s: smtp-password-file: %w", s.Config.origin("smtp-password-file"), err)}
+		}
+		post.Password = strings.TrimRight(string(content), "\r\n")
 	}
-	content, err := os.ReadFile(s.SMTPPasswordFile)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("%s: smtp-password-file: %w", s.Config.origin("smtp-password-file"), err)}
+	if err := post.CheckServer(); err != nil {
+		return nil, usageError{fmt.Errorf("%s: %w", s.Config.origin("smtp"), err)}
 	}
-	post.Password = strings.TrimRight(string(content), "\r\n")
 	return post, nil
 }
 

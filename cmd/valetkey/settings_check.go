@@ -44,6 +44,8 @@ func (s *Settings) check() error {
 		{"registration-profile", s.RegistrationProfile, oneOf("compatible", "oauth21", "fapi2")},
 		{"client-id-documents", s.ClientIDDocuments, oneOf("on", "off")},
 		{"smtp", s.SMTP, optional(judgeSMTP)},
+		{"smtp-from", s.SMTPFrom, optional(judgeFrom)},
+		{"signup-domains", strings.Join(s.SignupDomains, ","), optional(judgeDomains)},
 		{"leaked-passwords", s.LeakedPasswords, optional(judgeWeb)},
 		{"client-id-hosts", strings.Join(s.ClientIDHosts, ","), optional(judgeHosts)},
 	} {
@@ -63,10 +65,18 @@ func (s *Settings) checkTogether() error {
 		return usageError{fmt.Errorf("%s: %s", s.Config.origin(keys...), why)}
 	}
 	switch {
+	case s.SMTP == "" && (s.SMTPPasswordFile != "" || s.SMTPCAFile != ""):
+		return refuse("smtp-password-file and smtp-ca-file need smtp: the server that they are for", "smtp-password-file", "smtp-ca-file")
 	case (s.SMTP == "") != (s.SMTPFrom == ""):
 		return refuse("smtp and smtp-from belong together; one is missing", "smtp", "smtp-from")
 	case (len(s.SignupDomains) > 0 || s.SignupVerify) && s.SMTP == "":
 		return refuse("signup-domains and signup-verify need smtp: addresses are proven by mail", "signup-domains", "signup-verify")
+	case (len(s.SignupDomains) > 0 || s.SignupVerify) && !s.Signup:
+		return refuse("signup-domains and signup-verify narrow signup, which is off", "signup-domains", "signup-verify")
+	case (len(s.SignupDomains) > 0 || s.SignupVerify) && s.SignupInvite:
+		return refuse("signup-domains and signup-verify mean nothing beside signup-invite: whoever was invited may have any address", "signup-domains", "signup-verify")
+	case s.SignupInvite && !s.Signup:
+		return refuse("signup-invite narrows signup, which is off; without both, who was invited makes an account just the same", "signup-invite")
 	case (s.TLSCert == "") != (s.TLSKey == ""):
 		return refuse("tls-cert and tls-key belong together; one is missing", "tls-cert", "tls-key")
 	case s.MTLSListen != "" && s.TLSCert == "":
@@ -128,6 +138,8 @@ func judgeSMTP(v string) error {
 	return err
 }
 
+func judgeFrom(v string) error { return valetkey.Mail{From: v}.CheckFrom() }
+
 func judgeListen(v string) error {
 	if _, port, ok := strings.Cut(v, ":"); !ok || port == "" {
 		return fmt.Errorf("%q is not HOST:PORT, such as 127.0.0.1:8080", v)
@@ -166,6 +178,16 @@ func judgeHeader(v string) error {
 }
 
 var hostPattern = regexp.MustCompile(`^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+
+// judgeDomains: an entry that no address can have lets nobody sign up.
+func judgeDomains(v string) error {
+	for one := range strings.SplitSeq(v, ",") {
+		if strings.ContainsAny(one, "@*/: \t") || one == "" || strings.Trim(one, ".") != one {
+			return fmt.Errorf("%q is not a domain such as example.com: write it without @, blanks and stars", one)
+		}
+	}
+	return nil
+}
 
 func judgeHosts(v string) error {
 	for one := range strings.SplitSeq(v, ",") {

@@ -22,14 +22,28 @@ type oneTime struct {
 	Expires time.Time `json:"expires_at"`
 }
 
+// invitation says also whether it goes there by itself.
+type invitation struct {
+	oneTime
+
+	Queued bool `json:"queued"` // a letter with it
+}
+
 func (u *userInvite) Run(ctx context.Context, s *Settings, c console) error {
 	return withAdmin(ctx, s, c, func(a *valetkey.Admin) error {
 		link, expires, err := a.Invite(ctx, u.Email, u.Groups)
 		if err != nil {
 			return err
 		}
-		return u.print(c, oneTime{link, expires}, func(w io.Writer) {
+		made := invitation{oneTime{link, expires}, u.Email != "" && a.SendsMail()}
+		return u.print(c, made, func(w io.Writer) {
 			fmt.Fprintf(w, "%s\nworks once, until %s\n", link, expires.Format(time.RFC3339))
+			switch {
+			case made.Queued:
+				fmt.Fprintf(w, "A letter to %s is queued; the running server sends it.\n", u.Email)
+			case u.Email != "":
+				fmt.Fprintln(w, "No letter goes out, because smtp isn't set: hand the link over yourself.")
+			}
 		})
 	})
 }

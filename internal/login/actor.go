@@ -223,6 +223,9 @@ func (s *Service) NewRecoveryCodes(ctx context.Context, a Actor) ([]string, erro
 	return codes, err
 }
 
+// stateOff is the detail of a second step that was switched off.
+const stateOff = "off"
+
 // SwitchTwoStep says whether a second factor is asked for after a password. It
 // can be switched on only by who has one; with it come recovery codes.
 func (s *Service) SwitchTwoStep(ctx context.Context, a Actor, on bool) (codes []string, err error) {
@@ -240,7 +243,7 @@ func (s *Service) SwitchTwoStep(ctx context.Context, a Actor, on bool) (codes []
 			return nil, err
 		}
 	}
-	state := "off"
+	state := stateOff
 	if on {
 		state = "on"
 	}

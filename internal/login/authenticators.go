@@ -40,8 +40,8 @@ func DefaultChain() []Authenticator {
 		{Name: WayPassword, Factor: 1, Order: 10},
 		{Name: WayPasskey, Factor: 1, Order: 20},
 		{Name: WayConnector, Factor: 1, Order: 30},
-		{Name: WayPasskey, Factor: 2, Order: 10},
-		{Name: WayTOTP, Factor: 2, Order: 20},
+		{Name: WayTOTP, Factor: 2, Order: 10}, // it needs no script
+		{Name: WayPasskey, Factor: 2, Order: 20},
 		{Name: WayRecovery, Factor: 2, Order: 30},
 	}
 }
@@ -91,6 +91,18 @@ func (s *Service) Offered(factor int, ways []string) []Authenticator {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Authenticator) int { return a.Order - b.Order })
+	return out
+}
+
+// Ordered are the second factors that a person has, the first to be asked for at
+// the head.
+func (s *Service) Ordered(has Has) []string {
+	var out []string
+	for _, a := range s.Offered(2, nil) { // an app's list waives nobody's factor, so it orders none
+		if has.kind(a.Name) {
+			out = append(out, a.Name)
+		}
+	}
 	return out
 }
 

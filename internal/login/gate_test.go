@@ -690,3 +690,30 @@ func TestPasswords(t *testing.T) {
 		}
 	}
 }
+
+// TestTwoStepLetters: whoever switches the second step of another's account off is
+// told of to its owner, who can lock it.
+func TestTwoStepLetters(t *testing.T) {
+	b := newBed(t)
+	u := b.person("ada")
+	key, _ := b.enrol(b.signIn("ada", ""))
+	for _, c := range []struct {
+		on      bool
+		subject string
+	}{
+		{false, "The second step was switched off for your account at O-stock"},
+		{true, "The second step was switched on for your account at O-stock"},
+	} {
+		b.advance(time.Minute) // a code works once
+		_, h := b.half("ada", login.Want{Again: true})
+		p, err := b.Second(t.Context(), h, login.Try{Kind: login.WayTOTP, Code: b.code(key), From: from})
+		ok(t, err)
+		in, err := b.SignIn(t.Context(), p, nil, "", from)
+		ok(t, err)
+		_, err = b.SwitchTwoStep(t.Context(), b.actor(in.Record), c.on)
+		ok(t, err)
+		if got := b.letter(u.Email); got.Subject != c.subject || !strings.Contains(got.Link, "/lock?t=") || b.user(u).TwoStep != c.on {
+			t.Errorf("%v: %q %q", c.on, got.Subject, got.Link)
+		}
+	}
+}

@@ -37,6 +37,12 @@ func (s *Service) activity(user User, kind ActivityKind, detail string, from Vis
 func (s *Service) tell(user User, kind ActivityKind, detail string, from Visitor, e mail.Happening) (*told, error) {
 	t := &told{activity: s.activity(user, kind, detail, from)}
 	letter, ok := letterOf[kind]
+	if kind == DidSwitchTwoStep {
+		letter, ok = mail.TwoStepOn, true
+		if detail == stateOff {
+			letter = mail.TwoStepOff
+		}
+	}
 	if !ok || !s.Post.Enabled() || user.Email == "" || !user.EmailVerified {
 		return t, nil
 	}

@@ -18,6 +18,8 @@ const (
 	PasskeyRemoved       NoticeKind = "passkey-removed"       // What: its name
 	AuthenticatorAdded   NoticeKind = "authenticator-added"   // What: its name
 	AuthenticatorRemoved NoticeKind = "authenticator-removed" // What: its name
+	TwoStepOn            NoticeKind = "two-step-on"
+	TwoStepOff           NoticeKind = "two-step-off"
 	RecoveryCodesMade    NoticeKind = "recovery-codes-made"
 	RecoveryCodeUsed     NoticeKind = "recovery-code-used" // Left
 	AccountLinked        NoticeKind = "account-linked"     // What: the provider's name
@@ -34,7 +36,7 @@ const (
 func NoticeKinds() []NoticeKind {
 	return []NoticeKind{
 		PasswordChanged, PasswordReset, PasskeyAdded, PasskeyRemoved, AuthenticatorAdded, AuthenticatorRemoved,
-		RecoveryCodesMade, RecoveryCodeUsed, AccountLinked, AccountUnlinked, EmailChanged, NewDevice, AccountLocked,
+		TwoStepOn, TwoStepOff, RecoveryCodesMade, RecoveryCodeUsed, AccountLinked, AccountUnlinked, EmailChanged, NewDevice, AccountLocked,
 		AccountDeleted, DataDownloaded, AccountDisabled,
 	}
 }
@@ -91,6 +93,14 @@ var notices = map[NoticeKind]noticeWords{
 		subject: locale.Key("An authenticator app was removed from your account at {0}"),
 		happens: locale.Key("An authenticator app was removed from your account at {0}. Its codes no longer work."),
 		named:   locale.Key("The authenticator app “{1}” was removed from your account at {0}. Its codes no longer work."),
+	},
+	TwoStepOn: {
+		subject: locale.Key("The second step was switched on for your account at {0}"),
+		happens: locale.Key("A second step is asked for at each sign-in to your account at {0} from now on."),
+	},
+	TwoStepOff: {
+		subject: locale.Key("The second step was switched off for your account at {0}"),
+		happens: locale.Key("The second step of sign-ins to your account at {0} was switched off. A password alone is enough now."),
 	},
 	RecoveryCodesMade: {
 		subject: locale.Key("New recovery codes for {0}"),

@@ -87,11 +87,18 @@ func TestNotices(t *testing.T) {
 		mail.AccountLinked:        "An account at YubiKey 5 was linked",
 		mail.RecoveryCodeUsed:     "Recovery codes left: 7",
 		mail.PasswordChanged:      "This wasn't me:\n" + link,
+		mail.TwoStepOn:            "A second step is asked for at each sign-in",
+		mail.TwoStepOff:           "The second step of sign-ins to your account at O-stock was switched off",
 		mail.AccountLocked:        "Reset your password:\n" + link,
 	} {
 		if got := post(t, head.Notice(ada, kind, e))[0]; !strings.Contains(got.Text, want) {
 			t.Errorf("%s lacks %q:\n%s", kind, want, got.Text)
 		}
+	}
+	french := ada
+	french.Locale = "fr"
+	if got := post(t, head.Notice(french, mail.PasswordChanged, e))[0]; !strings.Contains(got.Text, "\u00a0:\n"+link) {
+		t.Errorf("no French colon:\n%s", got.Text)
 	}
 	got := post(t, head.Notice(ada, mail.PasswordChanged, mail.Happening{At: noon}))[0]
 	if want := "reset your password at auth.ostock.example"; !strings.Contains(got.Text, want) || got.Link != "" {

@@ -55,6 +55,9 @@ type Config struct {
 	Issuer string // its host stands in every letter and in Message-ID
 	Now    func() time.Time
 	Log    *slog.Logger // nil: nowhere
+	// Ended hears what became of a try: sent, postponed, refused, given_up, expired
+	// or unreadable. nil: nobody does.
+	Ended func(outcome string)
 }
 
 // Post queues letters and sends them. It is the Letterhead as well, so that
@@ -69,6 +72,7 @@ type Post struct {
 	idHost string
 	now    func() time.Time
 	log    *slog.Logger
+	ended  func(string)
 	wake   chan struct{}
 	slots  chan struct{} // one for each letter that is being sent
 }
@@ -83,9 +87,12 @@ func New(c Config) (*Post, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Ended == nil {
+		c.Ended = func(string) {}
+	}
 	p := &Post{
 		Letterhead: Letterhead{Brand: c.Brand, Host: issuer.Host}, store: c.Store, box: c.Box, sender: c.Sender,
-		idHost: issuer.Hostname(), now: c.Now, log: c.Log, wake: make(chan struct{}, 1), slots: make(chan struct{}, maxSending),
+		idHost: issuer.Hostname(), now: c.Now, log: c.Log, ended: c.Ended, wake: make(chan struct{}, 1), slots: make(chan struct{}, maxSending),
 	}
 	if net.ParseIP(p.idHost) != nil {
 		p.idHost = "[" + p.idHost + "]" // RFC 5322 §3.6.4: no-fold-literal
@@ -110,6 +117,12 @@ func sender(from, brand string) (netmail.Address, error) {
 	parsed.Name = header(parsed.Name)
 	_, err = plainAddress(parsed.Address)
 	return *parsed, err
+}
+
+// CheckFrom judges Config.From.
+func CheckFrom(from string) error {
+	_, err := sender(from, "")
+	return err
 }
 
 // Enabled says whether letters can be sent from here.

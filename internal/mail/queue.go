@@ -114,11 +114,13 @@ func (p *Post) try(ctx context.Context, row Row) {
 	log := p.log.With("mail", row.ID)
 	c, err := p.open(row)
 	if err != nil {
+		p.ended("unreadable")
 		p.drop(ctx, log, row, slog.LevelWarn, "letter can't be opened, was the master secret replaced?")
 		return
 	}
 	log, until := log.With("domain", domain(c.Letter.To)), time.Unix(c.Until, 0)
 	if !p.now().Before(until) {
+		p.ended("expired")
 		p.drop(ctx, log, row, slog.LevelWarn, "letter expired")
 		return
 	}
@@ -126,12 +128,16 @@ func (p *Post) try(ctx context.Context, row Row) {
 	due := p.now().Add(pause(row.Tries))
 	switch {
 	case err == nil:
+		p.ended("sent")
 		p.drop(ctx, log, row, slog.LevelInfo, "letter sent")
 	case errors.Is(err, ErrRefused):
+		p.ended("refused")
 		p.drop(ctx, log.With("error", scrub(err)), row, slog.LevelWarn, "letter refused")
 	case !due.Before(until):
+		p.ended("given_up")
 		p.drop(ctx, log.With("error", scrub(err)), row, slog.LevelWarn, "letter given up")
 	default:
+		p.ended("postponed")
 		log.InfoContext(ctx, "letter postponed", "tries", row.Tries, "error", scrub(err))
 		complain(ctx, log, "postponing a letter", p.store.PostponeMail(ctx, row.ID, due))
 	}

@@ -51,6 +51,7 @@ type sheet struct {
 
 	Lang, Dir, Brand, Greeting, Sign string
 	Details                          []string // the facts, in words
+	Lead                             string   // above the link in the plain part
 }
 
 // render puts a letter on paper: subject, plain text and HTML that say the
@@ -83,6 +84,7 @@ func (w words) sheet(l Letter) sheet {
 	}
 	if l.Action != nil {
 		s.Action = &Action{paragraph(l.Action.Label), l.Action.URL}
+		s.Lead = paragraph(w.T("{0}:", s.Action.Label))
 	}
 	s.Greeting = w.T("Hello,")
 	if name := personName(l.Name); name != "" {
@@ -111,7 +113,7 @@ func (s *sheet) text() string {
 		parts = append(parts, codeIndent+s.Code)
 	}
 	if s.Action != nil {
-		parts = append(parts, s.Action.Label+":\n"+s.Action.URL)
+		parts = append(parts, s.Lead+"\n"+s.Action.URL)
 	}
 	parts = append(append(parts, s.Foot...), "-- \n"+s.Sign)
 	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), "\n\n") + "\n"

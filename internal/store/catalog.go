@@ -87,12 +87,9 @@ func (s *Store) CreateScope(ctx context.Context, scope oauth.Scope) error {
 	case isBuiltin(scope.Name):
 		return fmt.Errorf("%w: %s is a scope of OpenID Connect", oauth.ErrConflict, scope.Name)
 	}
-	members := ""
-	if len(scope.Groups) > 0 {
-		var err error
-		if members, err = toJSON(&scope.Groups); err != nil {
-			return err
-		}
+	members, err := membersOf(scope)
+	if err != nil {
+		return err
 	}
 	return s.change(ctx, func(c conn) error {
 		var name string
@@ -100,6 +97,24 @@ func (s *Store) CreateScope(ctx context.Context, scope oauth.Scope) error {
 			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (name) DO NOTHING RETURNING name`,
 			scope.Name, scope.Title, scope.Description, scope.Optional, scope.Restricted, scope.Resource, members).Scan(&name))
 	})
+}
+
+// UpdateScope changes a declaration; ErrNotFound when there is none.
+func (s *Store) UpdateScope(ctx context.Context, scope oauth.Scope) error {
+	members, err := membersOf(scope)
+	if err != nil {
+		return err
+	}
+	return s.changeRow(ctx, `UPDATE scopes SET title = $1, description = $2, optional = $3, restricted = $4, resource = $5, members = $6
+		WHERE name = $7 RETURNING name`, scope.Title, scope.Description, scope.Optional, scope.Restricted, scope.Resource, members, scope.Name)
+}
+
+// membersOf is whom a scope is for, as its row has it: "" for everybody.
+func membersOf(scope oauth.Scope) (string, error) {
+	if len(scope.Groups) == 0 {
+		return "", nil
+	}
+	return toJSON(&scope.Groups)
 }
 
 // ListScopes returns the rows, without OpenID Connect's own and without what

@@ -90,6 +90,14 @@ func TestCatalog(t *testing.T) {
 		if !reflect.DeepEqual(catalog.Scopes["notes"], notes) || catalog.Resources["https://api"] != api || !catalog.Scopes["openid"].Builtin {
 			t.Errorf("%+v", catalog)
 		}
+		changed := notes
+		changed.Title, changed.Groups = "Read your notes", nil
+		ok(t, b.UpdateScope(ctx, changed))
+		if catalog = must(b.Catalog(ctx))(t); !reflect.DeepEqual(catalog.Scopes["notes"], changed) {
+			t.Errorf("changed: %+v", catalog.Scopes["notes"])
+		}
+		ok(t, b.UpdateScope(ctx, notes))
+		wants(t, "one that isn't there", b.UpdateScope(ctx, oauth.Scope{Name: "letters"}), oauth.ErrNotFound)
 		declared := notes
 		declared.Title = "In other words"
 		ok(t, b.Declare(ctx, []oauth.Scope{declared, {Name: "openid", Title: "You"}}, []oauth.Resource{{URL: "https://b"}}))

@@ -41,6 +41,7 @@ type Config struct {
 	GroupsClaim    string            `yaml:"groups_claim" for:"oidc oauth2"`
 	Groups         map[string]string `yaml:"groups"` // theirs to ours; others are dropped
 	TrustEmail     *bool             `yaml:"trust_email"`
+	ACRValues      map[string]string `yaml:"acr_values" for:"oidc"` // ours to theirs; others aren't asked for
 	TrustACR       bool              `yaml:"trust_acr" for:"oidc"`
 	AllowedDomains List              `yaml:"allowed_domains"` // of verified addresses
 

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"maps"
 	"net/url"
 	"reflect"
 	"regexp"
@@ -86,6 +87,8 @@ func (c Config) checkOIDC() *FieldError {
 		return &FieldError{"issuer", "must be an https URL without query, as the provider itself writes it"}
 	case strings.Contains(c.Issuer, ".well-known"):
 		return &FieldError{"issuer", "ends before /.well-known"}
+	case slices.Contains(slices.Collect(maps.Values(c.ACRValues)), ""):
+		return &FieldError{"acr_values", "maps our acr values to the provider's; one of them is empty"}
 	case strings.Contains(c.Issuer, tenantMark) && c.Kind != "microsoft":
 		return &FieldError{"issuer", tenantMark + " is for kind microsoft"}
 	}

@@ -49,7 +49,7 @@ func (o *oidcClient) begin(ctx context.Context, req Request) (string, error) {
 		return "", unavailable(err)
 	}
 	more := map[string]string{
-		"nonce": req.Nonce, "ui_locales": strings.Join(req.UILocales, " "), "acr_values": strings.Join(req.ACRValues, " "),
+		"nonce": req.Nonce, "ui_locales": strings.Join(req.UILocales, " "), "acr_values": o.theirACR(req.ACRValues),
 	}
 	if req.MaxAge != nil {
 		more["max_age"] = strconv.Itoa(*req.MaxAge)
@@ -60,6 +60,18 @@ func (o *oidcClient) begin(ctx context.Context, req Request) (string, error) {
 		more["hd"] = "*" // any Workspace; which one is looked at in the ID token
 	}
 	return o.tokens(m).begin(m.Authorization, req, more)
+}
+
+// theirACR is what the provider calls the acr values that are wanted here. Ours mean
+// nothing there, or something else, so that only those that are mapped go out.
+func (o *oidcClient) theirACR(ours []string) string {
+	var theirs []string
+	for _, value := range ours {
+		if mapped := o.c.ACRValues[value]; mapped != "" {
+			theirs = append(theirs, mapped)
+		}
+	}
+	return strings.Join(theirs, " ")
 }
 
 func (o *oidcClient) finish(ctx context.Context, req Request, cb Callback) (id Identity, err error) {

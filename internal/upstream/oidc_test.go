@@ -38,9 +38,12 @@ func TestOIDC(t *testing.T) {
 
 func TestBegin(t *testing.T) {
 	p := upstreams.OIDC(t, upstreams.Options{})
-	c := connect(t, with(oidcConfig(p), func(c *Config) { c.Scopes, c.Prompt = List{"email"}, List{"select_account"} }))
+	c := connect(t, with(oidcConfig(p), func(c *Config) {
+		c.Scopes, c.Prompt = List{"email"}, List{"select_account"}
+		c.ACRValues = map[string]string{"2": "urn:okta:loa:2fa:any", "urn:bank": "gold silver"}
+	}))
 	req, age := newRequest(), 60
-	req.LoginHint, req.MaxAge, req.UILocales, req.ACRValues = "a@b.example", &age, []string{"de", "en"}, []string{"2"}
+	req.LoginHint, req.MaxAge, req.UILocales, req.ACRValues = "a@b.example", &age, []string{"de", "en"}, []string{"urn:partner", "2", "urn:bank"}
 	read := func(req Request) url.Values {
 		address, err := c.Begin(t.Context(), req)
 		if err != nil {
@@ -64,10 +67,14 @@ func TestBegin(t *testing.T) {
 	want := url.Values{
 		"response_type": {"code"}, "client_id": {upstreams.ClientID}, "redirect_uri": {req.RedirectURI}, "scope": {"openid email"}, "state": {req.State},
 		"nonce": {req.Nonce}, "code_challenge_method": {"S256"}, "login_hint": {"a@b.example"}, "prompt": {"select_account"}, "max_age": {"60"},
-		"ui_locales": {"de en"}, "acr_values": {"2"},
+		"ui_locales": {"de en"}, "acr_values": {"urn:okta:loa:2fa:any gold silver"},
 	}
 	if !reflect.DeepEqual(q, want) {
 		t.Errorf("got  %v\nwant %v", q, want)
+	}
+	req.ACRValues = []string{"urn:partner"}
+	if q := read(req); q.Has("acr_values") {
+		t.Errorf("what isn't mapped went out: %q", q["acr_values"])
 	}
 	req.Prompt = []string{"login", "consent"}
 	if q := read(req); q.Get("prompt") != "login consent" {

@@ -60,7 +60,7 @@ type Request struct {
 	Prompt    []string
 	MaxAge    *int // seconds; Finish holds auth_time against it, and refuses where there is none
 	UILocales []string
-	ACRValues []string
+	ACRValues []string // ours; the connector says what they are called there
 }
 
 // Callback is what the browser brought back, each parameter at most once.

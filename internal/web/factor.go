@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/valetkey/valetkey/internal/login"
 	"github.com/valetkey/valetkey/internal/secret"
@@ -65,9 +66,10 @@ func (w *Web) renderFactor(rw http.ResponseWriter, r *http.Request, status int, 
 		w.redirect(rw, r, carry(r, "/enrol", "h", r.URL.Query().Get("h")))
 		return
 	}
-	v.Has, v.Kind, v.Other = has, kindOf(has, v.Kind), map[string]string{}
-	for kind, there := range map[string]bool{login.WayTOTP: has.TOTP, login.WayPasskey: has.Passkey, login.WayRecovery: has.Recovery} {
-		if there && kind != v.Kind {
+	ordered := w.Login.Ordered(has)
+	v.Has, v.Kind, v.Other = has, kindOf(ordered, v.Kind), map[string]string{}
+	for _, kind := range ordered {
+		if kind != v.Kind {
 			v.Other[kind] = carry(r, "/factor", "h", r.URL.Query().Get("h"), "by", kind)
 		}
 	}
@@ -88,18 +90,13 @@ func (w *Web) renderFactor(rw http.ResponseWriter, r *http.Request, status int, 
 	w.render(rw, r, how, "factor", page{Title: w.speak(r).T("Confirm that it is you"), D: v})
 }
 
-// kindOf is the factor to ask for: the one that was chosen, else the strongest.
-func kindOf(has login.Has, chosen string) string {
-	there := map[string]bool{login.WayTOTP: has.TOTP, login.WayPasskey: has.Passkey, login.WayRecovery: has.Recovery}
-	switch {
-	case there[chosen]:
+// kindOf is the factor to ask for: the one that was chosen, else the first. There
+// is one, or the page wouldn't be shown.
+func kindOf(ordered []string, chosen string) string {
+	if slices.Contains(ordered, chosen) {
 		return chosen
-	case has.TOTP && !has.Passkey:
-		return login.WayTOTP
-	case has.Passkey && !has.TOTP:
-		return login.WayPasskey
 	}
-	return login.WayTOTP // it needs no script
+	return ordered[0]
 }
 
 func (w *Web) postFactor(rw http.ResponseWriter, r *http.Request) {

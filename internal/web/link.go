@@ -70,15 +70,22 @@ func (w *Web) offer(rw http.ResponseWriter, r *http.Request) (entry, login.Ident
 	return e, offer, true
 }
 
-func (w *Web) titleOf(connector string) string {
+// titleOf is what people know a connector by, or an authenticator of the operator's
+// own.
+func (w *Web) titleOf(name string) string {
 	if w.Others != nil {
 		for _, c := range w.Others.List() {
-			if c.Name == connector {
+			if c.Name == name {
 				return c.Title
 			}
 		}
 	}
-	return connector
+	for _, a := range w.Login.Chain {
+		if a.Name == name && a.Title != "" {
+			return a.Title
+		}
+	}
+	return name
 }
 
 // onward is where a sign-in page would lead now.

@@ -69,7 +69,7 @@ func (w *Web) leave(rw http.ResponseWriter, r *http.Request, e entry, c *upstrea
 	}
 	req := upstream.Request{MaxAge: out.Fresh, State: state, Nonce: out.Nonce, Verifier: out.Verifier, RedirectURI: w.callbackURI(c), LoginHint: cut(r.URL.Query().Get("login_hint"), 256)}
 	if e.app {
-		req.UILocales = e.Request.UILocales
+		req.UILocales, req.ACRValues = e.Request.UILocales, w.wantsACR(e)
 		if req.LoginHint == "" {
 			req.LoginHint = e.Request.LoginHint
 		}
@@ -83,6 +83,15 @@ func (w *Web) leave(rw http.ResponseWriter, r *http.Request, e entry, c *upstrea
 		return
 	}
 	w.redirect(rw, r, to)
+}
+
+// wantsACR are the acr values that the app asks for or its operator demands.
+func (w *Web) wantsACR(e entry) []string {
+	wanted := slices.Clone(e.Request.ACRValues)
+	if demand := w.OAuth.Demands(e.Client, e.Interaction); demand != "" && !slices.Contains(wanted, demand) {
+		wanted = append(wanted, demand)
+	}
+	return wanted
 }
 
 // wantsFresh is how old a sign-in there may be, nil for any age: who proves it
@@ -146,7 +155,7 @@ func (w *Web) sealAway(r *http.Request, out *away) (string, error) {
 
 func (w *Web) openAway(r *http.Request, state string) (out away, err error) {
 	content, err := w.forms.Open(state, formBind(w.browser(r), "away"))
-	if err != nil || json.Unmarshal(content, &out) != nil || w.Now().Sub(time.Unix(out.At, 0)) > awayLife {
+	if err != nil || json.Unmarshal(content, &out) != nil || w.Login.TooOld(out.At, awayLife) {
 		return out, login.ErrStale
 	}
 	if out.Parked == "" {

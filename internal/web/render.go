@@ -73,6 +73,8 @@ func (p *pages) in(l *locale.Locale) (*template.Template, error) {
 	return parsed, err
 }
 
+const overlayFault = "web: a template of the operator's: "
+
 // parse makes one set of all pages and what they share, which stands in files
 // whose names begin with an underscore.
 func (p *pages) parse(files fs.FS, l *locale.Locale) (*template.Template, error) {
@@ -84,7 +86,7 @@ func (p *pages) parse(files fs.FS, l *locale.Locale) (*template.Template, error)
 		return parsed, nil
 	}
 	if parsed, err = parsed.ParseFS(os.DirFS(p.overlay), "*.html"); err != nil {
-		return nil, fmt.Errorf("web: a template of the operator's: %w", err)
+		return nil, fmt.Errorf(overlayFault+"%w", err)
 	}
 	return parsed, nil
 }

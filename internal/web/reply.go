@@ -24,6 +24,9 @@ func (w *Web) Reply(rw http.ResponseWriter, r *http.Request, reply oauth.Reply) 
 }
 
 func (w *Web) askStep(rw http.ResponseWriter, r *http.Request, ask *oauth.Ask) {
+	if w.answered(rw, r, ask) {
+		return
+	}
 	sealed, err := w.OAuth.SealInteraction(ask.Interaction, w.Browser(rw, r))
 	if err != nil {
 		w.fail(rw, r, err)

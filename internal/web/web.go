@@ -81,8 +81,18 @@ func New(c Config) (*Web, error) {
 	if err := w.brandsReady(); err != nil {
 		return nil, err
 	}
-	w.pages, err = loadPages(c.TemplateDir, c.Overlay, w.static)
-	return w, err
+	if w.pages, err = loadPages(c.TemplateDir, c.Overlay, w.static); err != nil {
+		return nil, err
+	}
+	for _, a := range c.Login.Chain {
+		if a.Template == "" {
+			continue
+		}
+		if err := w.pages.checkOwn(a); err != nil {
+			return nil, fmt.Errorf("web: authenticator %s: %w", a.Name, err)
+		}
+	}
+	return w, nil
 }
 
 func fillDefaults(c *Config) {
