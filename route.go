@@ -35,6 +35,10 @@ func (s *Server) route(c Config, ring *seal.Keyring) error {
 	pages.Routes(mux)
 	s.operations(mux)
 	front.Next = mux
+	if s.clock != nil {
+		s.clock.routes(mux)
+		front.Next = pages.ByHeader(mux)
+	}
 	s.handler = front
 	s.mtls = s.mtlsRoutes(front, protocol, c.MTLSURL)
 	return nil

@@ -16,12 +16,21 @@ import (
 	"github.com/valetkey/valetkey"
 )
 
-type serveCmd struct{}
+type serveCmd struct {
+	Ephemeral bool   `help:"For tests of other programs: nothing on disk, a clock that moves, people signed in by a header." env:"VALETKEY_EPHEMERAL"`
+	Seed      string `help:"With --ephemeral: file (YAML) with users, clients, scopes and resources." placeholder:"FILE" env:"VALETKEY_SEED"`
+}
 
 // Run starts the server and returns when it was asked to stop and every
 // request under way has its answer.
-func (serveCmd) Run(ctx context.Context, s *Settings, c console) (err error) {
+func (v *serveCmd) Run(ctx context.Context, s *Settings, c console) (err error) {
 	tuneCollector()
+	if v.Ephemeral {
+		return v.ephemeral(ctx, s, c)
+	}
+	if v.Seed != "" {
+		return usageError{errors.New("--seed goes with --ephemeral; a server that stays reads users and clients from --config")}
+	}
 	config, err := s.server(c)
 	if err != nil {
 		return err
