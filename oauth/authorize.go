@@ -9,6 +9,10 @@ import (
 // Core §3.1.2. An error it returns is for a page; every other refusal is a
 // Response to the client.
 func (s *Server) Authorize(ctx context.Context, req Request, standing Standing) (Reply, error) {
+	return s.ended(s.authorize(ctx, req, standing))
+}
+
+func (s *Server) authorize(ctx context.Context, req Request, standing Standing) (Reply, error) {
 	client, err := s.requestingClient(ctx, req)
 	if err != nil {
 		return nil, err
@@ -63,6 +67,10 @@ func (s *Server) newInteraction(c *Client, req Request, target string, standing 
 
 // Resume goes on with a waiting interaction after a page recorded a fact.
 func (s *Server) Resume(ctx context.Context, in *Interaction, standing Standing) (Reply, error) {
+	return s.ended(s.resume(ctx, in, standing))
+}
+
+func (s *Server) resume(ctx context.Context, in *Interaction, standing Standing) (Reply, error) {
 	client, err := s.interactionClient(ctx, in)
 	if err != nil {
 		return nil, err
@@ -85,6 +93,7 @@ func (s *Server) Deny(ctx context.Context, in *Interaction, standing Standing) (
 	if err != nil {
 		return nil, err
 	}
+	s.consented(false)
 	s.notify(ctx, Event{Kind: EventDenied, ClientID: client.ID, Subject: standing.Session.Subject, Scopes: in.Request.Scopes})
 	if in.Device != "" {
 		return &DeviceDone{Client: client}, nil
@@ -143,6 +152,7 @@ func (s *Server) requestingClient(ctx context.Context, req Request) (*Client, er
 	case client.Disabled:
 		return nil, newError(CodeUnauthorizedClient, "this app has been switched off").about("client_id")
 	}
+	s.names(ctx, client)
 	return client, nil
 }
 
@@ -158,6 +168,7 @@ func (s *Server) interactionClient(ctx context.Context, in *Interaction) (*Clien
 	case client.Disabled:
 		return nil, newError(CodeUnauthorizedClient, "the app has been switched off").about("client_id")
 	}
+	s.names(ctx, client)
 	if in.Device != "" {
 		return client, nil
 	}

@@ -1,9 +1,6 @@
 package oauth
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // postedBinding stands where a browser's cookie would: a cross-site POST
 // brings no SameSite=Lax cookie, so the browser isn't known yet. What is
@@ -14,6 +11,7 @@ var postedBinding = []byte("\x00posted")
 // Connect Core §3.1.2.1) and seals it for a GET, where the session can be seen.
 // A refusal is a Reply instead.
 func (s *Server) AuthorizePosted(ctx context.Context, req Request) (envelope string, refusal Reply, err error) {
+	defer func() { _, _ = s.ended(nil, err) }()
 	client, err := s.requestingClient(ctx, req)
 	if err != nil {
 		return "", nil, err
@@ -39,6 +37,10 @@ func (s *Server) AuthorizePosted(ctx context.Context, req Request) (envelope str
 // AuthorizeSealed goes on with what AuthorizePosted sealed, from the moment
 // at which it is opened.
 func (s *Server) AuthorizeSealed(ctx context.Context, envelope string, standing Standing) (Reply, error) {
+	return s.ended(s.authorizeSealed(ctx, envelope, standing))
+}
+
+func (s *Server) authorizeSealed(ctx context.Context, envelope string, standing Standing) (Reply, error) {
 	content, err := s.boxes.interaction.Open(envelope, postedBinding)
 	if err != nil {
 		return nil, invalidRequest("the address of this page is incomplete").about("i").because(err)
@@ -47,9 +49,9 @@ func (s *Server) AuthorizeSealed(ctx context.Context, envelope string, standing 
 	if err != nil {
 		return nil, err
 	}
-	if s.Now().After(time.Unix(in.Began, 0).Add(s.InteractionLifetime)) {
+	if s.tooOld(in) {
 		return nil, invalidRequest("this page has been open for too long").because(ErrEnded)
 	}
 	in.Login = markOf(standing.Session)
-	return s.Resume(ctx, in, standing)
+	return s.resume(ctx, in, standing)
 }

@@ -29,6 +29,7 @@ func (s *Server) respond(ctx context.Context, c *Client, in *Interaction, st Sta
 		if err != nil {
 			return nil, err
 		}
+		s.consented(true)
 	}
 	authorized := Event{Kind: EventAuthorized, ClientID: c.ID, Subject: st.Session.Subject, Session: st.Session.ID, Scopes: granted}
 	if in.Device != "" {
@@ -116,6 +117,7 @@ func (s *Server) respondError(ctx context.Context, c *Client, in *Interaction, e
 
 // response adds state and iss, each once: RFC 6749 §4.1.2, RFC 9207 §2.
 func (s *Server) response(ctx context.Context, c *Client, in *Interaction, params [][2]string) (*Response, error) {
+	s.answered(params)
 	if in.Request.State != "" {
 		params = append(params, [2]string{"state", in.Request.State})
 	}

@@ -46,6 +46,7 @@ func (s *Server) authenticateClient(ctx context.Context, given Credentials) (*Cl
 	if err := method.Check(ctx, s, client, given); err != nil {
 		return nil, err
 	}
+	s.names(ctx, client)
 	return client, nil
 }
 

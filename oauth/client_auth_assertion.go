@@ -160,6 +160,8 @@ func (s *Server) assertionFault(c *Client, given Credentials, a *assertionClaims
 		return "client_assertion is from the future"
 	case a.IssuedAt != 0 && issued.Before(now.Add(-assertionMaxAge)):
 		return "client_assertion was issued too long ago"
+	case s.fromBefore(a.madeAt(assertionLife)):
+		return "client_assertion is from before this server was restored from a backup"
 	case !s.assertionAudience(c, given, a, content):
 		return "client_assertion has another aud than this server"
 	}

@@ -180,7 +180,7 @@ func (s *Server) waitingDevice(ctx context.Context, code string) (Device, error)
 	}
 	device, err := s.Store.DeviceByUserCode(ctx, s.userHash(code))
 	switch {
-	case errors.Is(err, ErrNotFound), err == nil && !s.Now().Before(device.ExpiresAt):
+	case errors.Is(err, ErrNotFound), err == nil && (!s.Now().Before(device.ExpiresAt) || s.fromBefore(device.CreatedAt)):
 		return device, wrongUserCode("no device waits under this code; it may have expired")
 	case err == nil && device.Decision != DevicePending:
 		return device, wrongUserCode("this code was answered already")

@@ -55,6 +55,8 @@ func (s *Server) checkCode(c *Client, req Request, code *sealedCode) *Error {
 		return invalidGrant("redirect_uri differs from the one of the authorization request").about("redirect_uri")
 	case s.Now().Unix() >= code.Expires:
 		return invalidGrant("code has expired").about("code")
+	case s.fromBefore(time.Unix(code.Expires, 0).Add(-s.CodeLifetime)):
+		return invalidGrant("code is from before this server was restored from a backup; begin again").about("code")
 	}
 	if _, ok := c.redirect(code.RedirectURI); !ok {
 		return invalidGrant("redirect_uri is no longer registered").about("redirect_uri")

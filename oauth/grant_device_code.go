@@ -22,6 +22,8 @@ func redeemDeviceCode(ctx context.Context, s *Server, call *TokenCall) (*TokenRe
 		return nil, invalidGrant("device_code is not valid for this app").about("device_code")
 	case err != nil:
 		return nil, err
+	case s.fromBefore(device.CreatedAt):
+		return nil, newError(CodeExpiredToken, "device_code is from before this server was restored from a backup; begin again").about("device_code")
 	}
 	if err := deviceState(&device, s.Now()); err != nil {
 		return nil, err

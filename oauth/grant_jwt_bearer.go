@@ -104,6 +104,8 @@ func (s *Server) bearerFault(a *assertionClaims) string {
 		return "assertion needs a jti of at most 512 characters"
 	case a.NotBefore != 0 && begins.After(now.Add(assertionAhead)), a.IssuedAt != 0 && issued.After(now.Add(assertionAhead)):
 		return "assertion is from the future"
+	case s.fromBefore(a.madeAt(bearerLife)):
+		return "assertion is from before this server was restored from a backup"
 	}
 	return ""
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/url"
 	"strings"
-	"time"
 )
 
 // SealInteraction makes the envelope that a page's URL carries, bound to one
@@ -45,7 +44,7 @@ func (s *Server) OpenInteraction(ctx context.Context, envelope, browser string) 
 	switch {
 	case err != nil:
 		return in, err
-	case s.Now().After(time.Unix(in.Began, 0).Add(s.InteractionLifetime)):
+	case s.tooOld(in):
 		return in, invalidRequest("this page has been open for too long").because(ErrEnded)
 	}
 	return in, nil

@@ -55,6 +55,14 @@ func (s *Server) Introspect(ctx context.Context, given Credentials) (*Introspect
 }
 
 func (s *Server) introspect(ctx context.Context, client *Client, given Credentials) (*Introspection, error) {
+	answer, err := s.lookInto(ctx, client, given)
+	if err == nil && s.Meter != nil {
+		s.Meter.Introspected(answer.Active)
+	}
+	return answer, err
+}
+
+func (s *Server) lookInto(ctx context.Context, client *Client, given Credentials) (*Introspection, error) {
 	token := given.Request.Get("token")
 	switch {
 	case token == "":

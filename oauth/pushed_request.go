@@ -134,7 +134,7 @@ func (s *Server) pushedInteraction(ctx context.Context, c *Client, handle string
 		return nil, err
 	case pushed.Spent:
 		return nil, invalidRequestURI("request_uri was used before")
-	case !s.Now().Before(pushed.ExpiresAt):
+	case !s.Now().Before(pushed.ExpiresAt), s.fromBefore(pushed.ExpiresAt.Add(-s.PushedLifetime)):
 		return nil, invalidRequestURI("request_uri has expired")
 	}
 	in := &Interaction{Pushed: handle}

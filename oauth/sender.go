@@ -80,6 +80,8 @@ func (s *Server) dpopSender(c *Client, given Credentials, token string) (sender,
 	switch {
 	case err != nil:
 		return sender{}, newError(CodeInvalidDPoPProof, "the DPoP proof is not valid: %s", printable(err.Error())).because(err)
+	case s.fromBefore(proof.IssuedAt):
+		return sender{}, newError(CodeInvalidDPoPProof, "the DPoP proof is from before this server was restored from a backup")
 	case c.Profile == ProfileFAPI2 && !slices.Contains(strongAlgs, proof.Alg):
 		return sender{}, newError(CodeInvalidDPoPProof, "profile fapi2 takes DPoP proofs signed by PS256, ES256 or EdDSA")
 	case proof.Nonce == "" && s.DPoPNonce, proof.Nonce != "" && !s.nonces.Good(proof.Nonce, s.Now()):

@@ -22,6 +22,12 @@ type Server struct {
 	Seal   *seal.Keyring
 	Now    func() time.Time
 	Notify func(context.Context, Event) // may be nil
+	Meter  Meter                        // nil: nobody counts
+	// Named tells a trace which client a request is of; nil: nothing is traced.
+	Named func(ctx context.Context, clientID string)
+	// Restored is when the database was last restored from a backup, zero for
+	// never: see fromBefore.
+	Restored time.Time
 
 	Outbound  Outbound  // nil: nothing is fetched and no app is told of a logout
 	Strangers Outbound  // for documents that anybody may name; nil: Outbound

@@ -28,6 +28,12 @@ type TokenResponse struct {
 // Token answers a token request: RFC 6749 §3.2. The client is proved before
 // anything about the code or token is looked at.
 func (s *Server) Token(ctx context.Context, given Credentials) (*TokenResponse, error) {
+	answer, err := s.token(ctx, given)
+	s.redeemed(given.Request, err)
+	return answer, err
+}
+
+func (s *Server) token(ctx context.Context, given Credentials) (*TokenResponse, error) {
 	req := given.Request
 	if name := req.repeated(); name != "" {
 		return nil, invalidRequest("%s was sent more than once", printable(name)).about(printable(name))

@@ -33,6 +33,10 @@ type commands struct {
 	Key               keyCmd               `cmd:"" help:"List and rotate signing keys."`
 	Login             loginCmd             `cmd:"" help:"Sign in to an app through the browser and print its tokens."`
 	Migrate           migrateCmd           `cmd:"" help:"Bring the database's schema up to date."`
+	Backup            backupCmd            `cmd:"" help:"Copy the database to a file, beside a running server."`
+	Restore           restoreCmd           `cmd:"" help:"Fill an empty database with a backup."`
+	Move              moveCmd              `cmd:"" help:"Copy the database into an empty one, such as from SQLite to PostgreSQL."`
+	Doctor            doctorCmd            `cmd:"" help:"Look whether everything is as it should be, and say what to do."`
 	Secret            secretCmd            `cmd:"" help:"Print a new master secret, for nodes that share one."`
 	Version           versionCmd           `cmd:"" help:"Print the version."`
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 
@@ -20,14 +19,4 @@ type secretCmd struct{}
 func (secretCmd) Run(c console) error {
 	_, err := c.out.Write(valetkey.NewMasterSecret())
 	return err
-}
-
-type migrateCmd struct{}
-
-// Run opens the database, which brings it up to date.
-func (migrateCmd) Run(ctx context.Context, s *Settings, c console) error {
-	return withAdmin(ctx, s, c, func(*valetkey.Admin) error {
-		_, err := fmt.Fprintln(c.out, "The database's schema is up to date.")
-		return err
-	})
 }

@@ -12,7 +12,8 @@ import (
 
 // ByDirectory asks a directory whose username and password these are, behind the
 // same counts as for a password of ours.
-func (s *Service) ByDirectory(ctx context.Context, connector string, a Attempt, ask func(ctx context.Context, username, password string) (upstream.Identity, error)) (upstream.Identity, error) {
+func (s *Service) ByDirectory(ctx context.Context, connector string, a Attempt, ask func(ctx context.Context, username, password string) (upstream.Identity, error)) (_ upstream.Identity, err error) {
+	defer s.judged(connector, &err)
 	if !possiblePassword(a.Password) || Canonical(a.Username) == "" || len(a.Username) > maxUsername {
 		return upstream.Identity{}, ErrWrong
 	}
@@ -28,11 +29,12 @@ func (s *Service) ByDirectory(ctx context.Context, connector string, a Attempt, 
 }
 
 // ByOwn asks an embedder's own authenticator, behind counts by address.
-func (s *Service) ByOwn(ctx context.Context, name string, form url.Values, a Attempt) (Evidence, error) {
+func (s *Service) ByOwn(ctx context.Context, name string, form url.Values, a Attempt) (_ Evidence, err error) {
 	for _, own := range s.Chain {
 		if own.Name != name || own.Factor != 1 || own.Verify == nil {
 			continue
 		}
+		defer s.judged(name, &err)
 		a.Device = ""
 		done, err := s.Throttle.begin("own\x00"+name+"\x00"+a.Address, a)
 		if err != nil {

@@ -25,7 +25,7 @@ func (s *Service) await(kind LinkKind, owner, browser string) (string, error) {
 func (s *Service) awaited(kind LinkKind, sealed, browser string) (owner string, err error) {
 	var a awaited
 	content, err := s.box.link.Open(sealed, []byte("await\n"+string(kind)+"\n"+browser))
-	if err != nil || json.Unmarshal(content, &a) != nil || s.Now().Sub(time.Unix(a.At, 0)) > linkLife {
+	if err != nil || json.Unmarshal(content, &a) != nil || s.TooOld(a.At, linkLife) {
 		return "", ErrStale
 	}
 	if a.Owner == "" {
@@ -82,7 +82,8 @@ func (s *Service) mailCode(ctx context.Context, user User, app, to, browser, loc
 
 // ByMailCode finds who typed the code of a letter, on whichever device it was
 // read.
-func (s *Service) ByMailCode(ctx context.Context, sealed, code, browser string) (Evidence, error) {
+func (s *Service) ByMailCode(ctx context.Context, sealed, code, browser string) (_ Evidence, err error) {
+	defer s.judged(WayEmail, &err)
 	owner, err := s.awaited(LinkSignIn, sealed, browser)
 	if err != nil {
 		return Evidence{}, err
@@ -119,7 +120,8 @@ func (s *Service) OpenMailLink(ctx context.Context, token, browser string) (Mail
 }
 
 // ByMailLink finds who pressed the button behind a link.
-func (s *Service) ByMailLink(ctx context.Context, m MailLink) (Evidence, error) {
+func (s *Service) ByMailLink(ctx context.Context, m MailLink) (_ Evidence, err error) {
+	defer s.judged(WayEmail, &err)
 	if !m.Here {
 		return Evidence{}, ErrStale
 	}

@@ -253,8 +253,7 @@ func (s *Service) OpenHalf(ctx context.Context, sealed, browser string) (HalfDon
 	case err != nil:
 		return HalfDone{}, err
 	}
-	at := time.Unix(h.At, 0)
-	if user.Epoch != h.Epoch || user.Disabled || user.Locked || s.Now().Sub(at) > halfLife {
+	if user.Epoch != h.Epoch || user.Disabled || user.Locked || s.TooOld(h.At, halfLife) {
 		return HalfDone{}, ErrStale
 	}
 	return HalfDone{Next: h.Next, User: user, evidence: Evidence{

@@ -76,7 +76,7 @@ func (s *Service) challenge(options any, session *webauthn.SessionData, user Use
 func (s *Service) openChallenge(sealed, purpose, browser string) (sealedChallenge, error) {
 	var c sealedChallenge
 	content, err := s.box.challenge.Open(sealed, []byte(purpose+"\n"+browser))
-	if err != nil || json.Unmarshal(content, &c) != nil || s.Now().Sub(time.Unix(c.At, 0)) > challengeLife {
+	if err != nil || json.Unmarshal(content, &c) != nil || s.TooOld(c.At, challengeLife) {
 		return c, ErrStale
 	}
 	return c, nil
@@ -127,7 +127,8 @@ func (s *Service) AskPasskey(browser string) (Challenge, error) {
 }
 
 // ByPasskey finds whose passkey answered: WebAuthn §7.2. It costs no hash.
-func (s *Service) ByPasskey(ctx context.Context, sealed, answer, browser string, from Visitor) (Evidence, error) {
+func (s *Service) ByPasskey(ctx context.Context, sealed, answer, browser string, from Visitor) (_ Evidence, err error) {
+	defer s.judged(WayPasskey, &err)
 	if s.keys == nil {
 		return Evidence{}, ErrWrong
 	}

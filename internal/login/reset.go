@@ -180,7 +180,7 @@ func (s *Service) lockLink(user User, kind ActivityKind) string {
 func (s *Service) openLock(ctx context.Context, token string) (locking, User, error) {
 	var what locking
 	content, err := s.box.link.Open(token, []byte(LinkLock))
-	if err != nil || json.Unmarshal(content, &what) != nil || s.Now().Sub(time.Unix(what.At, 0)) > lockLife {
+	if err != nil || json.Unmarshal(content, &what) != nil || s.TooOld(what.At, lockLife) {
 		return what, User{}, ErrStale
 	}
 	user, err := s.Store.User(ctx, what.Subject)

@@ -104,7 +104,8 @@ type Try struct {
 }
 
 // Second judges the second factor of a sign-in whose first half is done.
-func (s *Service) Second(ctx context.Context, h HalfDone, try Try) (Proof, error) {
+func (s *Service) Second(ctx context.Context, h HalfDone, try Try) (_ Proof, err error) {
+	defer s.judged(wayOf(try.Kind), &err)
 	has, err := s.secondFactors(ctx, h.User.Subject, try.Ways)
 	switch {
 	case err != nil:

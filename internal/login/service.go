@@ -25,7 +25,11 @@ type Service struct {
 	Now      func() time.Time
 	External External
 	Lifetime time.Duration // of a session; zero: 30 days
+	Restored time.Time     // when the database was last restored from a backup; zero: never
 	Even     time.Duration // that answers take which must tell nothing by it; zero: 300 ms
+
+	// Ephemeral: the server is there for a test; a header says who is signed in.
+	Ephemeral bool
 
 	Issuer string
 	Brand  string
@@ -37,6 +41,7 @@ type Service struct {
 	// in is taken away; nil: none.
 	Connectors func() []string
 	Device     func(locale, agent string) string // a browser in words, for letters; nil: none
+	Meter      Meter                             // nil: sign-ins aren't counted
 
 	box  boxes
 	keys *webauthn.WebAuthn
@@ -88,7 +93,8 @@ type External interface {
 
 // ByPassword finds whose username and password these are. It costs the same
 // time whether or not the account exists.
-func (s *Service) ByPassword(ctx context.Context, a Attempt) (Evidence, error) {
+func (s *Service) ByPassword(ctx context.Context, a Attempt) (_ Evidence, err error) {
+	defer s.judged(WayPassword, &err)
 	account, user, err := s.account(ctx, a)
 	if err != nil {
 		return Evidence{}, err

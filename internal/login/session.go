@@ -26,7 +26,8 @@ type SignedIn struct {
 // same browser keeps the session and gets a new cookie; anybody else gets a new
 // session and the old one ends. Either way the old cookie is dead: a planted
 // one is worth nothing. All that the sign-in changes is one write.
-func (s *Service) SignIn(ctx context.Context, p Proof, current *Record, browser string, from Visitor) (SignedIn, error) {
+func (s *Service) SignIn(ctx context.Context, p Proof, current *Record, browser string, from Visitor) (_ SignedIn, err error) {
+	defer s.judged(p.way, &err)
 	if !p.ok {
 		return SignedIn{}, errors.New("sign-in without proof")
 	}
@@ -43,6 +44,9 @@ func (s *Service) SignIn(ctx context.Context, p Proof, current *Record, browser 
 		return SignedIn{}, wrongIfReplayed(err)
 	}
 	s.wake(start.Letters)
+	if s.Meter != nil {
+		s.Meter.SignedIn(p.way, outcome(nil))
+	}
 	return SignedIn{Record: rec, Cookie: cookie(rec.ID, password), Browser: browser}, nil
 }
 

@@ -117,7 +117,7 @@ func (s *Service) openTOTP(user User, sealed string) (sealedTOTP, error) {
 	var t sealedTOTP
 	content, err := s.box.enrolment.Open(sealed, []byte("totp"))
 	if err != nil || json.Unmarshal(content, &t) != nil || t.Subject != user.Subject || t.Epoch != user.Epoch ||
-		s.Now().Sub(time.Unix(t.At, 0)) > time.Hour {
+		s.TooOld(t.At, time.Hour) {
 		return t, ErrStale
 	}
 	return t, nil
@@ -162,7 +162,7 @@ func (s *Service) byTOTP(ctx context.Context, user User, code string) (Spent, er
 		if err != nil {
 			continue // sealed by a master key that is gone
 		}
-		if step, ok := matchTOTP(key, code, app.LastStep, now); ok && found == nil {
+		if step, ok := matchTOTP(key, code, s.lastStep(app), now); ok && found == nil {
 			found = &TOTP{ID: app.ID, LastStep: step, UsedAt: now}
 		}
 	}
@@ -181,7 +181,7 @@ func label(name, otherwise string) string {
 		return r
 	}, strings.ToValidUTF8(name, "")), unicode.IsSpace), " ")
 	if runes := []rune(name); len(runes) > maxLabel {
-		name = string(runes[:maxLabel])
+		name = string(runes[:maxLabel-1]) + "…"
 	}
 	if name == "" {
 		return otherwise

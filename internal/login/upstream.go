@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/valetkey/valetkey/internal/secret"
 	"github.com/valetkey/valetkey/internal/upstream"
@@ -107,7 +106,8 @@ func (*Unlinked) Error() string { return "nobody is linked to this account of an
 // ByIdentity finds who is linked to somebody from another provider, by issuer and
 // subject and nothing else; where that is allowed it makes an account. The error
 // for who is not linked is *Unlinked.
-func (s *Service) ByIdentity(ctx context.Context, a Arrival) (Evidence, error) {
+func (s *Service) ByIdentity(ctx context.Context, a Arrival) (_ Evidence, err error) {
+	defer s.judged(a.Connector, &err)
 	linked, err := s.Store.Identity(ctx, a.Issuer, a.Subject)
 	switch {
 	case errors.Is(err, oauth.ErrNotFound):
@@ -282,7 +282,7 @@ func (s *Service) OpenOffer(sealed, browser string) (Identity, error) {
 func (s *Service) openOffer(sealed, browser string) (linkOffer, error) {
 	var o linkOffer
 	content, err := s.box.upstream.Open(sealed, []byte("offer\n"+browser))
-	if err != nil || json.Unmarshal(content, &o) != nil || s.Now().Sub(time.Unix(o.At, 0)) > halfLife {
+	if err != nil || json.Unmarshal(content, &o) != nil || s.TooOld(o.At, halfLife) {
 		return o, ErrStale
 	}
 	return o, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/valetkey/valetkey/internal/failpoint"
 	"github.com/valetkey/valetkey/oauth"
@@ -46,11 +47,16 @@ func write[T any](ctx context.Context, s *Store, shape shape, fn func(conn) (T, 
 // writeRow is write with the primary key of the row that a hot change is about.
 func writeRow[T any](ctx context.Context, s *Store, shape shape, key string, fn func(conn) (T, error)) (T, error) {
 	var out, zero T
+	end := s.traced(ctx, "store.commit")
 	m := &member{ctx: ctx, shape: shape, key: key, done: make(chan error, 1), run: func(c conn) (err error) {
 		out, err = fn(c)
 		return err
 	}}
-	if err := s.writer.submit(ctx, m); err != nil {
+	err := s.writer.submit(ctx, m)
+	if end != nil {
+		end(failure(err))
+	}
+	if err != nil {
 		return zero, s.mapped(ctx, err)
 	}
 	return out, nil
@@ -85,14 +91,15 @@ const (
 type batcher struct {
 	pool      *pool
 	committed func()
+	meter     Meter
 	queue     chan *member
 	stop      chan struct{}
 	stopped   chan struct{}
 }
 
-func startBatcher(p *pool, committed func()) *batcher {
+func startBatcher(p *pool, committed func(), meter Meter) *batcher {
 	b := &batcher{
-		pool: p, committed: committed,
+		pool: p, committed: committed, meter: meter,
 		queue: make(chan *member, 2*maxBatch), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	go b.run()
@@ -197,6 +204,7 @@ func (b *batcher) commit(batch []*member) {
 	var failed *memberError
 	if errors.As(err, &failed) && len(batch) > 1 {
 		for _, m := range batch {
+			b.meter.Retried()
 			b.commit([]*member{m})
 		}
 		return
@@ -220,7 +228,8 @@ func (e *memberError) Unwrap() error { return e.err }
 // together runs under no request's context: a cancelled one would roll the
 // whole transaction back, savepoints notwithstanding.
 func (b *batcher) together(batch []*member) ([]error, error) {
-	ctx := context.Background()
+	limitPages(b.pool)
+	ctx, began := context.Background(), stopwatch()
 	tx, err := b.pool.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -239,6 +248,7 @@ func (b *batcher) together(batch []*member) ([]error, error) {
 	}
 	failpoint.Hit("after-commit")
 	b.committed()
+	b.meter.Committed(len(batch), time.Since(began))
 	return answers, nil
 }
 

@@ -20,11 +20,12 @@ const (
 // reads it a few times a second and empties the cache when it has moved. Without a
 // successful poll for two seconds nothing in here is believed.
 type cache struct {
-	mu      sync.RWMutex
-	version int64  // as last read from settings
-	fill    uint64 // raised by emptying; a value read before then isn't kept
-	stale   bool
-	expiry  *time.Timer
+	mu       sync.RWMutex
+	version  int64  // as last read from settings
+	fill     uint64 // raised by emptying; a value read before then isn't kept
+	stale    bool
+	expiry   *time.Timer
+	polledAt time.Time // of the last success; zero: none yet
 
 	clients  map[string]*oauth.Client
 	absent   map[string]struct{}
@@ -73,7 +74,7 @@ func (c *cache) polled(version int64) {
 		c.version = version
 		c.clear()
 	}
-	c.stale = false
+	c.stale, c.polledAt = false, stopwatch()
 	c.expiry.Reset(staleAfter)
 }
 

@@ -45,6 +45,9 @@ func pragmas(readOnly bool) string {
 
 // openSQLite has one connection that writes and a few that can't.
 func (s *Store) openSQLite(ctx context.Context, path string) error {
+	if err := judgePlace(path, s.log); err != nil {
+		return fmt.Errorf("database %s: %w", path, err)
+	}
 	if err := createPrivate(path); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
@@ -117,8 +120,8 @@ func (s *Store) openMemory(ctx context.Context) error {
 
 func (s *Store) useSQLite(reads, writes *pool) {
 	s.kind, s.reads = SQLite, reads
-	b := startBatcher(writes, func() { s.writes.Add(1) })
-	s.writer = b
+	b := startBatcher(writes, func() { s.writes.Add(1) }, s.meter)
+	s.writer, s.waiting = b, func() int { return len(b.queue) }
 	s.close = func() error {
 		b.close()
 		err := reads.Close()
@@ -135,7 +138,7 @@ func (s *Store) read(ctx context.Context) conn {
 	if s.kind == SQLite {
 		ctx = context.WithoutCancel(ctx)
 	}
-	return conn{ctx: ctx, pool: s.reads}
+	return conn{ctx: ctx, pool: s.reads, meter: s.meter, span: s.span}
 }
 
 // readHot is read for what every flow asks, by a primary key.

@@ -39,7 +39,7 @@ func (s *Store) mapped(ctx context.Context, err error) error {
 	case s.closed.Load():
 		return fmt.Errorf("%w: closed", oauth.ErrUnavailable)
 	}
-	return asError(err)
+	return s.failed(asError(err))
 }
 
 // asError knows the codes of both drivers.

@@ -26,6 +26,7 @@ type lane struct {
 	pool     *pgxpool.Pool
 	changing bool // its statements write
 	done     func()
+	meter    Meter
 	queue    chan *query
 	stop     chan struct{}
 	workers  sync.WaitGroup
@@ -51,8 +52,8 @@ const (
 	laneTimeout = 5 * time.Second
 )
 
-func startLane(pool *pgxpool.Pool, changing bool, done func()) *lane {
-	l := &lane{pool: pool, changing: changing, done: done, queue: make(chan *query, 2*maxBatch), stop: make(chan struct{})}
+func startLane(pool *pgxpool.Pool, changing bool, done func(), meter Meter) *lane {
+	l := &lane{pool: pool, changing: changing, done: done, meter: meter, queue: make(chan *query, 2*maxBatch), stop: make(chan struct{})}
 	for range laneWorkers {
 		l.workers.Go(l.run)
 	}
@@ -195,6 +196,7 @@ func (l *lane) again(q *query, err error) error {
 		default:
 			return err
 		}
+		l.meter.Retried()
 		if err = l.send([]*query{q}); err == nil {
 			return q.err
 		}
@@ -206,6 +208,7 @@ func (l *lane) again(q *query, err error) error {
 func (l *lane) send(batch []*query) error {
 	ctx, cancel := context.WithTimeout(context.Background(), laneTimeout)
 	defer cancel()
+	began := stopwatch()
 	c, err := l.pool.Acquire(ctx)
 	if err != nil {
 		return unavailable(err)
@@ -228,6 +231,7 @@ func (l *lane) send(batch []*query) error {
 	}
 	if l.changing {
 		failpoint.Hit("after-commit")
+		l.meter.Committed(len(batch), time.Since(began))
 	}
 	if slices.ContainsFunc(batch, func(q *query) bool { return q.err == nil && !strings.HasPrefix(q.text, "SELECT") }) {
 		l.done()

@@ -184,6 +184,10 @@ func TestRestoredAtRefusesOlderSessions(t *testing.T) {
 		}
 		_, err := s.Session(t.Context(), g.session.ID, b.time())
 		wants(t, "a session older than the restore", err, oauth.ErrNotFound)
+		same := b.addSession(t, g.user)
+		_, err = s.Session(t.Context(), same.ID, b.time())
+		wants(t, "a session of the second of the restore", err, oauth.ErrNotFound)
+		b.advance(1e9)
 		fresh := b.addSession(t, g.user)
 		must(s.Session(t.Context(), fresh.ID, b.time()))(t)
 	})

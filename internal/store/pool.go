@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"sync"
+	"time"
 )
 
 // pool is a database/sql pool that remembers prepared statements: parsing SQL
@@ -77,6 +78,9 @@ type conn struct {
 	tx   *sql.Tx
 	lane *lane // PostgreSQL's way for hot statements, else nil
 	key  string
+
+	meter Meter // told of what is read; nil: of nothing
+	span  Span
 }
 
 // statement returns the prepared statement to use, or nil to send the text.
@@ -102,10 +106,56 @@ type result struct {
 	row   *sql.Row
 	err   error
 	later func(dest []any) error
+	measure
+}
+
+// measure is of one read: when it began, and who hears of it.
+type measure struct {
+	meter Meter
+	began time.Time
+	end   func(error)
+}
+
+func (c conn) measure() (m measure) {
+	if c.meter == nil {
+		return m
+	}
+	m.meter, m.began = c.meter, stopwatch()
+	if c.span != nil {
+		m.end = c.span(c.ctx, "store.read")
+	}
+	return m
+}
+
+func (m measure) over(err error) {
+	if m.meter == nil {
+		return
+	}
+	m.meter.Read(time.Since(m.began))
+	if m.end != nil {
+		m.end(failure(err))
+	}
+}
+
+// failure leaves out what is an answer.
+func failure(err error) error {
+	if refused(asError(err)) {
+		return nil
+	}
+	return err
 }
 
 // Scan answers sql.ErrNoRows when there is no row.
 func (r result) Scan(dest ...any) error {
+	if r.meter == nil {
+		return r.scan(dest)
+	}
+	err := r.scan(dest)
+	r.over(err)
+	return err
+}
+
+func (r result) scan(dest []any) error {
 	if r.err != nil {
 		return r.err
 	}
@@ -116,19 +166,20 @@ func (r result) Scan(dest ...any) error {
 }
 
 func (c conn) row(query string, args ...any) result {
+	m := c.measure()
 	if c.lane != nil {
-		return result{later: func(dest []any) error { return c.lane.do(c.ctx, c.key, query, args, dest) }}
+		return result{measure: m, later: func(dest []any) error { return c.lane.do(c.ctx, c.key, query, args, dest) }}
 	}
 	stmt, err := c.statement(query)
 	switch {
 	case err != nil:
-		return result{err: err}
+		return result{measure: m, err: err}
 	case stmt != nil:
-		return result{row: stmt.QueryRowContext(c.ctx, args...)}
+		return result{measure: m, row: stmt.QueryRowContext(c.ctx, args...)}
 	case c.tx != nil:
-		return result{row: c.tx.QueryRowContext(c.ctx, query, args...)}
+		return result{measure: m, row: c.tx.QueryRowContext(c.ctx, query, args...)}
 	}
-	return result{row: c.pool.QueryRowContext(c.ctx, query, args...)}
+	return result{measure: m, row: c.pool.QueryRowContext(c.ctx, query, args...)}
 }
 
 func (c conn) rows(query string, args ...any) (*sql.Rows, error) {
@@ -170,13 +221,14 @@ func (c conn) exec(query string, args ...any) (int64, error) {
 }
 
 // all reads every row with scan.
-func all[T any](c conn, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+func all[T any](c conn, scan func(scanner) (T, error), query string, args ...any) (out []T, err error) {
+	m := c.measure()
+	defer func() { m.over(err) }()
 	rows, err := c.rows(query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	var out []T
 	for rows.Next() {
 		v, err := scan(rows)
 		if err != nil {

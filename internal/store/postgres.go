@@ -38,9 +38,10 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 	}
 	s.kind, s.reads, s.pgx = PostgreSQL, newPool(db, false), pool
 	committed := func() { s.writes.Add(1) }
-	hot := startLane(pool, true, committed)
-	s.lane = startLane(pool, false, func() {})
-	s.writer = &direct{pool: s.reads, hot: hot, committed: committed}
+	hot := startLane(pool, true, committed, s.meter)
+	s.lane = startLane(pool, false, func() {}, s.meter)
+	s.writer = &direct{pool: s.reads, hot: hot, committed: committed, meter: s.meter}
+	s.waiting = func() int { return len(hot.queue) + len(s.lane.queue) }
 	s.close = func() error {
 		s.lane.close()
 		hot.close()
@@ -85,6 +86,7 @@ type direct struct {
 	pool      *pool
 	hot       *lane
 	committed func()
+	meter     Meter
 }
 
 const maxAttempts = 50
@@ -99,6 +101,7 @@ func (d *direct) submit(ctx context.Context, m *member) error {
 		if !errors.As(err, &pg) || !retryable(pg.Code) || attempt == maxAttempts {
 			return err
 		}
+		d.meter.Retried()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -108,10 +111,11 @@ func (d *direct) submit(ctx context.Context, m *member) error {
 }
 
 func (d *direct) once(ctx context.Context, m *member) error {
+	began := stopwatch()
 	if m.shape == single {
 		err := m.run(conn{ctx: ctx, pool: d.pool})
 		if err == nil {
-			d.committed()
+			d.done(began)
 		}
 		return err
 	}
@@ -127,8 +131,13 @@ func (d *direct) once(ctx context.Context, m *member) error {
 		return err
 	}
 	failpoint.Hit("after-commit")
-	d.committed()
+	d.done(began)
 	return nil
+}
+
+func (d *direct) done(began time.Time) {
+	d.committed()
+	d.meter.Committed(1, time.Since(began))
 }
 
 func isolation(shape shape) *sql.TxOptions {

@@ -14,7 +14,7 @@ const sessionColumns = `id, subject, user_epoch, logins, auth_time, acr, amr, se
 
 // standing: not ended, not expired, of an account that hasn't moved on, and
 // not older than a restore, which can't know what has ended since.
-const standing = `ended_at = 0 AND expires_at > $1 AND created_at >= $2
+const standing = `ended_at = 0 AND expires_at > $1 AND created_at > $2
 	AND EXISTS (SELECT 1 FROM users WHERE users.subject = sessions.subject
 		AND users.epoch = sessions.user_epoch AND NOT users.disabled)`
 
@@ -80,7 +80,7 @@ func (s *Store) UpstreamSessions(ctx context.Context, key string, now time.Time)
 func (s *Store) StartSession(ctx context.Context, start login.Start) error {
 	r := start.Record
 	created := orElse(r.CreatedAt, s.now())
-	return s.transaction(ctx, func(c conn) error {
+	return s.statements(ctx, func(c conn) error {
 		var id string
 		err := c.row(`INSERT INTO sessions (`+sessionColumns+`)
 			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14, $15, $16, $17, $18
@@ -117,7 +117,7 @@ func (s *Store) renewSession(ctx context.Context, start login.Start, further str
 	now, r := s.now(), start.Record
 	shape := single
 	if len(start.Spent)+len(start.Letters) > 0 || start.Browser.Hash != nil || start.Identity != nil || start.Activity != nil {
-		shape = serial
+		shape = joined
 	}
 	args := []any{
 		unix(now), unix(s.restored), r.SecretHash, unix(r.AuthTime), r.ACR, join(r.AMR), unix(r.ExpiresAt),
@@ -163,7 +163,7 @@ func (s *Store) beside(c conn, start login.Start, now time.Time) error {
 // EndSession implements login.Store. Codes made in the session can't be
 // redeemed any more: Issue looks whether it was ended.
 func (s *Store) EndSession(ctx context.Context, id string, at time.Time) error {
-	return s.transaction(ctx, func(c conn) error { return s.endSession(c, id, unix(at)) })
+	return s.statements(ctx, func(c conn) error { return s.endSession(c, id, unix(at)) })
 }
 
 func (s *Store) endSession(c conn, id string, at int64) error {

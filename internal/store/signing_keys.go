@@ -12,11 +12,13 @@ const keyColumns = "kid, alg, replaces, sealed, published_at, signs_at, retires_
 
 // SigningKeys implements keys.Store.
 func (s *Store) SigningKeys(ctx context.Context) ([]keys.Record, error) {
-	records, err := all(s.read(ctx), func(r scanner) (k keys.Record, err error) {
-		err = r.Scan(&k.KID, &k.Alg, &k.Replaces, &k.Sealed, &k.PublishedAt, &k.SignsAt, &k.RetiresAt, &k.RemovedAt)
-		return k, err
-	}, "SELECT "+keyColumns+" FROM signing_keys ORDER BY published_at, kid")
+	records, err := all(s.read(ctx), scanSigningKey, "SELECT "+keyColumns+" FROM signing_keys ORDER BY published_at, kid")
 	return records, s.mapped(ctx, err)
+}
+
+func scanSigningKey(r scanner) (k keys.Record, err error) {
+	err = r.Scan(&k.KID, &k.Alg, &k.Replaces, &k.Sealed, &k.PublishedAt, &k.SignsAt, &k.RetiresAt, &k.RemovedAt)
+	return k, err
 }
 
 // AddSigningKey implements keys.Store.

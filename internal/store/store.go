@@ -57,6 +57,8 @@ type Config struct {
 	// UnusedClients is how long a client that registered itself may wait to be
 	// used before it is deleted; 0 is 30 days.
 	UnusedClients time.Duration
+	Meter         Meter // nil: nobody counts
+	Span          Span  // nil: nothing is traced
 }
 
 // Database is a kind of database.
@@ -93,6 +95,10 @@ type Store struct {
 	lazy     lazy
 	problems problems
 	sweeper  sweeper
+	meter    Meter
+	span     Span
+	waiting  func() int   // in the queues of the writers
+	mails    atomic.Int64 // that waited when last counted
 }
 
 // Open opens the database, brings its schema up to date and checks that the
@@ -101,6 +107,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	s := &Store{
 		issuer: c.Issuer, now: c.Now, log: c.Log, poll: c.Poll,
 		keepRevocations: cmp.Or(c.KeepRevocations, keepRevocations), unusedAfter: cmp.Or(c.UnusedClients, defaultUnused),
+		meter: c.Meter, span: c.Span,
 	}
 	if s.now == nil {
 		return nil, errors.New("store: Config.Now is missing")
@@ -111,6 +118,10 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if s.poll <= 0 {
 		s.poll = defaultPoll(c.Database)
 	}
+	if s.meter == nil {
+		s.meter = unmetered{}
+	}
+	s.mails.Store(-1)
 	s.cache = newCache()
 	if err := s.connect(ctx, c.Database); err != nil {
 		return nil, err
@@ -166,7 +177,8 @@ func (s *Store) Run(ctx context.Context) {
 				chores.Go(func() {
 					defer busy.Store(false)
 					s.complain(ctx, "writing what is written lazily", s.Flush(ctx))
-					s.complain(ctx, "sweeping", s.Sweep(ctx))
+					s.complain(ctx, "sweeping", s.timed(ctx, s.Sweep))
+					s.complain(ctx, "counting letters", s.countMails(ctx))
 				})
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -59,6 +60,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 func (s *Store) inBatches(ctx context.Context, query string, args ...any) error {
 	for ctx.Err() == nil {
 		n, err := write(ctx, s, single, func(c conn) (int64, error) { return c.exec(query, args...) })
+		s.sweeper.rows.Add(n)
 		if err != nil || n < sweepBatch {
 			return err
 		}
@@ -142,7 +144,7 @@ func (s *Store) sweepSessions(ctx context.Context, now time.Time) error {
 }
 
 func (s *Store) dropSession(ctx context.Context, id, subject string, endedAt int64) error {
-	return s.transaction(ctx, func(c conn) error {
+	return s.statements(ctx, func(c conn) error {
 		if err := endSessionAuthorizations(c, subject, id, endedAt); err != nil {
 			return err
 		}
@@ -155,6 +157,8 @@ func (s *Store) dropSession(ctx context.Context, id, subject string, endedAt int
 type sweeper struct {
 	mu    sync.Mutex
 	after string
+	rows  atomic.Int64 // deleted by the sweep under way
+	last  atomic.Pointer[SweepStats]
 }
 
 // maxPages bounds one walk: 100,000 rows; the next goes on where it ended.
@@ -201,8 +205,9 @@ func (s *Store) sweepPage(ctx context.Context, after string, old int64) (string,
 		if err := keepSessionClients(c, after, last, old); err != nil {
 			return err
 		}
-		_, err := c.exec(`DELETE FROM authorizations
+		n, err := c.exec(`DELETE FROM authorizations
 			WHERE id > $1 AND id <= $2 AND expires_at < $3 AND refresh_until < $3`, after, last, old)
+		s.sweeper.rows.Add(n)
 		return err
 	})
 }

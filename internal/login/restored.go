@@ -1,0 +1,21 @@
+package login
+
+import "time"
+
+// TooOld says of what was sealed at a time, in Unix seconds, whether its life is
+// over, or whether it is from before the database was restored from a backup: what
+// it says was used once may be forgotten. What was sealed in the very second of
+// the restore counts as before it.
+func (s *Service) TooOld(at int64, life time.Duration) bool {
+	made := time.Unix(at, 0)
+	return s.Now().Sub(made) > life || !s.Restored.IsZero() && !made.After(s.Restored)
+}
+
+// lastStep is the newest step of an authenticator app that may have been used:
+// those before a restore are forgotten.
+func (s *Service) lastStep(app TOTP) int64 {
+	if s.Restored.IsZero() {
+		return app.LastStep
+	}
+	return max(app.LastStep, s.Restored.Unix()/totpPeriod)
+}
