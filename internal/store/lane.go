@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,7 +30,11 @@ type lane struct {
 	meter    Meter
 	queue    chan *query
 	stop     chan struct{}
-	workers  sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	aside   int        // batches under way beside the first
+	closed  bool
+	workers sync.WaitGroup
 }
 
 // query is one statement on its way.
@@ -46,7 +51,11 @@ type query struct {
 var queries = sync.Pool{New: func() any { return &query{answer: make(chan error, 1)} }}
 
 const (
-	laneWorkers = 2
+	// lanePatience is how long a batch may take before what waits behind it goes
+	// beside it: one at a time makes the largest batches, and one that waits for a
+	// row that somebody else holds must not hold up the rest.
+	lanePatience = 10 * time.Millisecond
+	maxAside     = 7
 	// laneTimeout is after which a batch that PostgreSQL doesn't answer is given
 	// up: its callers are told that the database can't be reached.
 	laneTimeout = 5 * time.Second
@@ -54,14 +63,15 @@ const (
 
 func startLane(pool *pgxpool.Pool, changing bool, done func(), meter Meter) *lane {
 	l := &lane{pool: pool, changing: changing, done: done, meter: meter, queue: make(chan *query, 2*maxBatch), stop: make(chan struct{})}
-	for range laneWorkers {
-		l.workers.Go(l.run)
-	}
+	l.workers.Go(l.run)
 	return l
 }
 
 func (l *lane) close() {
 	close(l.stop)
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
 	l.workers.Wait()
 }
 
@@ -98,10 +108,47 @@ func (l *lane) run() {
 	for {
 		select {
 		case q := <-l.queue:
-			l.commit(l.collect(q))
+			l.patiently(q)
 		case <-l.stop:
 			return
 		}
+	}
+}
+
+// patiently commits a batch, and lets the next go beside it when it takes long.
+func (l *lane) patiently(first *query) {
+	batch := l.collect(first)
+	var over atomic.Bool
+	var slow *time.Timer
+	armed := make(chan struct{})
+	slow = time.AfterFunc(lanePatience, func() {
+		<-armed
+		if !over.Load() {
+			l.beside()
+			slow.Reset(lanePatience)
+		}
+	})
+	close(armed)
+	l.commit(batch)
+	over.Store(true)
+	slow.Stop()
+}
+
+// beside commits what waits behind a slow batch.
+func (l *lane) beside() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.aside == maxAside {
+		return
+	}
+	select {
+	case q := <-l.queue:
+		l.aside++
+		l.workers.Go(func() {
+			defer func() { l.mu.Lock(); l.aside--; l.mu.Unlock() }()
+			l.patiently(q)
+		})
+	default:
 	}
 }
 

@@ -260,3 +260,35 @@ func TestSynchronousCommitOff(t *testing.T) {
 		t.Error("taken")
 	}
 }
+
+// A batch that waits for a row that somebody holds doesn't hold up the others.
+func TestSlowBatchHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testkit.Postgres(t))
+	g := b.ground(t)
+	held := b.authorization(g)
+	ok(t, b.Issue(t.Context(), held))
+	c, err := pgx.Connect(t.Context(), b.url)
+	ok(t, err)
+	defer func() { ok(t, c.Close(context.WithoutCancel(t.Context()))) }()
+	tx, err := c.Begin(t.Context())
+	ok(t, err)
+	_, err = tx.Exec(t.Context(), "UPDATE authorizations SET end_reason = '' WHERE id = $1", held.ID)
+	ok(t, err)
+	var rotating sync.WaitGroup
+	rotating.Go(func() {
+		_, err := b.Rotate(t.Context(), b.rotation(held, 0))
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	time.Sleep(50 * time.Millisecond)
+	began := time.Now()
+	_, errs := b.atOnce(t, g, 50, nil)
+	ok(t, errors.Join(errs...))
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("the others took %s", took)
+	}
+	ok(t, tx.Rollback(t.Context()))
+	rotating.Wait()
+}

@@ -79,14 +79,9 @@ func (s *Store) poolStats() PoolStats {
 	return PoolStats{InUse: p.InUse, Idle: p.Idle, Most: p.MaxOpenConnections, Waits: p.WaitCount, Waited: p.WaitDuration}
 }
 
-// Ready says whether requests can be served: the database answers, and what is
-// cached may be believed. The error wraps ErrUnavailable.
-func (s *Store) Ready(ctx context.Context) error {
-	if err := s.Ping(ctx); err != nil {
-		return err
-	}
-	return s.fresh(ctx)
-}
+// Fresh says whether what is cached may be believed, if need be after a look at
+// the database; ErrUnavailable if not.
+func (s *Store) Fresh(ctx context.Context) error { return s.fresh(ctx) }
 
 // stopwatch: what is measured is how long something took here, which no clock
 // of a test may move.

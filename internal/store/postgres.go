@@ -70,6 +70,13 @@ func poolConfig(dsn string) (*pgxpool.Config, error) {
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = "valetkey"
 	}
+	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		// What every flow asks has one good plan, by primary keys. Made anew for
+		// each set of values it would cost as much as the asking; an engine that
+		// doesn't know the setting does as it does.
+		_, _ = c.Exec(ctx, "SET plan_cache_mode = force_generic_plan")
+		return nil
+	}
 	return config, nil
 }
 
