@@ -138,8 +138,12 @@ func TestEphemeral(t *testing.T) {
 		t.Errorf("a code of 61 seconds ago: %d %v", status, got)
 	}
 	for _, tt := range []struct{ name, value, want string }{
-		{"set", "2040-01-02T03:04:05Z", `"now":"2040-01-02T03:04:0`}, {"reset", "true", `"offset_seconds":0`},
-		{"advance", "soon", "duration"}, {"set", "noon", "2030-01-02"}, {"advance", "2000000h", "hundred years"}, {"by", "1s", "advance=61s"},
+		{"set", "2040-01-02T03:04:05Z", `"now":"2040-01-02T03:04:0`},
+		{"reset", "true", `"offset_seconds":0`},
+		{"advance", "soon", "duration"},
+		{"set", "noon", "2030-01-02"},
+		{"advance", "2000000h", "hundred years"},
+		{"by", "1s", "advance=61s"},
 	} {
 		if _, text := move(url.Values{tt.name: {tt.value}}); !strings.Contains(text, tt.want) {
 			t.Errorf("%s=%s: %s", tt.name, tt.value, text)

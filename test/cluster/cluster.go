@@ -80,7 +80,7 @@ func (c *Cluster) becomePostgres() error {
 }
 
 func (c *Cluster) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(name, args...) //nolint:noctx // lives as long as the cluster
+	cmd := exec.Command(name, args...)
 	cmd.Dir = c.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.who}
 	return cmd
@@ -185,6 +185,37 @@ func (c *Cluster) Stop(immediate bool) error {
 	_ = c.wait() // says how it ended
 	c.alive = nil
 	return nil
+}
+
+// Wait waits for a server that ends by itself.
+func (c *Cluster) Wait() error {
+	err := c.wait()
+	c.alive = nil
+	return err
+}
+
+// Own gives a folder to the server.
+func (c *Cluster) Own(folder string) error {
+	if c.who == nil {
+		return nil
+	}
+	return os.Chown(folder, int(c.who.Uid), int(c.who.Gid))
+}
+
+// MoveWAL puts the log of changes into a folder that isn't there yet, perhaps on
+// another disk.
+func (c *Cluster) MoveWAL(folder string) error {
+	if err := errors.Join(c.Stop(false), os.Mkdir(folder, 0o700), c.Own(folder)); err != nil {
+		return err
+	}
+	from := filepath.Join(c.data(), "pg_wal")
+	if err := c.run("cp", "-a", from+"/.", folder); err != nil {
+		return err
+	}
+	if err := errors.Join(os.RemoveAll(from), os.Symlink(folder, from)); err != nil {
+		return err
+	}
+	return c.Start()
 }
 
 // Restart is Stop and Start.

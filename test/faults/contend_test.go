@@ -79,12 +79,13 @@ var flowModel = porcupine.Model{
 }
 
 // nodes starts two servers on one database under one name. The second target
-// speaks to the second.
-func nodes(t *testing.T, binary, database string) [2]*loadgen.Target {
+// speaks to the second, which alone has the arguments.
+func nodes(t *testing.T, binary, database string, arguments ...string) [2]*loadgen.Target {
 	t.Helper()
 	secret := secretFile(t, binary)
 	first := harness.NewProcess(t, binary, "VALETKEY_DATABASE="+database, "VALETKEY_MASTER_SECRET_FILE="+secret)
 	second := harness.NewProcess(t, binary, "VALETKEY_DATABASE="+database, "VALETKEY_MASTER_SECRET_FILE="+secret, "VALETKEY_ISSUER=http://"+first.Address)
+	second.Arguments = arguments
 	var both sync.WaitGroup // they start together
 	first.Launch(t)
 	second.Launch(t)
@@ -336,4 +337,3 @@ func TestContendersNotice(t *testing.T) {
 		t.Error("nothing was noticed")
 	}
 }
-

@@ -227,4 +227,3 @@ func killed(t *testing.T, p *harness.Process, target *loadgen.Target, round int)
 	target.HTTP.CloseIdleConnections()
 	return &l, p.Start(t)
 }
-

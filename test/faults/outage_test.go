@@ -26,13 +26,15 @@ type witness struct {
 	mu      sync.Mutex
 	said    map[int]int
 	wrong   []string
-	lastOK  atomic.Int64
 	firstOK chan time.Time // the next success after asking for it
 	asked   atomic.Bool
+	within  time.Duration // that a refusal comes; zero: any
 }
 
 func (w *witness) RoundTrip(r *http.Request) (*http.Response, error) {
+	began := time.Now()
 	resp, err := w.next.RoundTrip(r)
+	took := time.Since(began)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -43,6 +45,8 @@ func (w *witness) RoundTrip(r *http.Request) (*http.Response, error) {
 		return resp, err
 	case resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "":
 		w.wrong = append(w.wrong, r.URL.Path+": 503 without Retry-After")
+	case resp.StatusCode == http.StatusServiceUnavailable && w.within > 0 && took > w.within:
+		w.wrong = append(w.wrong, fmt.Sprintf("%s: 503 after %s", r.URL.Path, took))
 	case resp.StatusCode >= 500 && resp.StatusCode != http.StatusServiceUnavailable:
 		w.wrong = append(w.wrong, r.URL.Path+": "+resp.Status)
 	case resp.StatusCode < 400 && r.URL.Path == "/token" && w.asked.CompareAndSwap(true, false):
@@ -65,7 +69,7 @@ func (w *witness) recovery(t *testing.T, from time.Time) time.Duration {
 	}
 }
 
-// watched is a server on a PostgreSQL of its own, under load.
+// watched is a server on a database of its own, under load.
 type watched struct {
 	*witness
 	*ledger
@@ -79,6 +83,12 @@ func underLoad(t *testing.T, database string) *watched {
 	binary := harness.Binary(t)
 	p := harness.NewProcess(t, binary, "VALETKEY_DATABASE="+database, "VALETKEY_MASTER_SECRET_FILE="+secretFile(t, binary))
 	p.Start(t)
+	return load(t, p)
+}
+
+// load sets eight workers on a server that runs.
+func load(t *testing.T, p *harness.Process) *watched {
+	t.Helper()
 	w := &watched{
 		witness: &witness{said: map[int]int{}, firstOK: make(chan time.Time, 1)}, ledger: &ledger{}, target: p.Target(t),
 	}
@@ -103,9 +113,7 @@ func underLoad(t *testing.T, database string) *watched {
 // judge ends the load and looks whether anything acknowledged was lost.
 func (w *watched) judge(t *testing.T, url string) {
 	t.Helper()
-	w.stop()
-	w.mutual(t)
-	w.settle(t, w.target)
+	w.whole(t)
 	c, err := pgx.Connect(context.Background(), url)
 	if err != nil {
 		t.Fatal(err)
@@ -118,13 +126,23 @@ func (w *watched) judge(t *testing.T, url string) {
 	if connections > 16+1 { // the pool, and the one that listens
 		t.Errorf("%d connections are open", connections)
 	}
+	t.Logf("%d connections", connections)
+}
+
+// whole ends the load and looks whether anything wrong was said, or anything
+// acknowledged was lost.
+func (w *watched) whole(t *testing.T) {
+	t.Helper()
+	w.stop()
+	w.mutual(t)
+	w.settle(t, w.target)
 	acknowledged := 0
 	for _, e := range w.entries {
 		if e.redeemed {
 			acknowledged++
 		}
 	}
-	t.Logf("%d acknowledged of %d flows, answers %v, %d connections", acknowledged, len(w.entries), w.said, connections)
+	t.Logf("%d acknowledged of %d flows, answers %v", acknowledged, len(w.entries), w.said)
 }
 
 func (w *watched) mutual(t *testing.T) {

@@ -100,7 +100,7 @@ func (r *report) write(name string) error {
 		return fmt.Errorf("%s has no %s … %s", name, begin, end)
 	}
 	about := fmt.Sprintf("Measured on %s with %s, %d cores.\n", time.Now().Format(time.DateOnly), runtime.Version(), runtime.NumCPU())
-	return os.WriteFile(name, []byte(before+begin+"\n"+about+r.rows.String()+"\n"+end+after), 0o644) //nolint:gosec // a document
+	return os.WriteFile(name, []byte(before+begin+"\n"+about+r.rows.String()+"\n"+end+after), 0o644)
 }
 
 func micro(d time.Duration) string { return d.Round(time.Microsecond).String() }
