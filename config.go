@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/valetkey/valetkey/internal/endpoint"
 	"github.com/valetkey/valetkey/internal/login"
 	"github.com/valetkey/valetkey/internal/seal"
 	"github.com/valetkey/valetkey/oauth"
@@ -126,6 +127,15 @@ type Config struct {
 	OneOff bool
 	// AccessLog writes a line for each request.
 	AccessLog bool
+	// OperationsElsewhere leaves /healthz, /readyz and /metrics to
+	// Server.Operations, behind a listener of its own.
+	OperationsElsewhere bool
+	// Traces says where traces go; nil: nothing is traced.
+	Traces *Traces
+	// Certificate is shown in the metrics; nil: none is.
+	Certificate Certificate
+	// Version is the program's, for metrics and traces; empty: the module's.
+	Version string
 
 	Log *slog.Logger     // nil: slog.Default()
 	Now func() time.Time // nil: time.Now
@@ -187,6 +197,7 @@ func (c *Config) fill() {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	c.Log = endpoint.WithRequests(c.Log)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -57,7 +57,7 @@ func (s *Server) people(c Config, ring *seal.Keyring, hasher *secret.Hasher) err
 	if c.Mail != nil {
 		from = c.Mail.From
 	}
-	s.post, err = mail.New(mail.Config{Store: s.store, Box: ring.Box("mail", ""), Sender: sender, From: from, Brand: c.name(), Issuer: c.Issuer, Now: c.Now, Log: c.Log})
+	s.post, err = mail.New(mail.Config{Store: s.store, Box: ring.Box("mail", ""), Sender: sender, From: from, Brand: c.name(), Issuer: c.Issuer, Now: c.Now, Log: c.Log, Ended: s.metrics.Mails.Ended})
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (s *Server) people(c Config, ring *seal.Keyring, hasher *secret.Hasher) err
 		s.providers = append(s.providers, login.Provider{Name: other.Name, Two: other.TrustACR})
 	}
 	s.others, err = upstream.New(c.Connectors, upstream.Environment{
-		Issuer: c.Issuer, AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots, Now: c.Now, Log: c.Log,
+		Issuer: c.Issuer, AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots, Now: c.Now, Log: c.Log, Span: s.call(),
 	})
 	if err != nil {
 		return err
@@ -77,12 +77,12 @@ func (s *Server) people(c Config, ring *seal.Keyring, hasher *secret.Hasher) err
 		Store: s.store, Setups: s.store, Hasher: hasher, Now: c.Now, External: c.Users, Throttle: &login.Throttle{Off: c.ThrottleOff, Now: c.Now},
 		Issuer: c.Issuer, Brand: c.name(), Chain: c.Authenticators, Post: s.post, Device: web.DeviceWords,
 		Policy:     login.Policy{Groups: c.Groups, Domains: c.SignupDomains, Invite: c.SignupInvite, Verify: c.SignupVerify},
-		Connectors: s.connectors, Restored: s.store.RestoredAt(), Ephemeral: c.Ephemeral,
+		Connectors: s.connectors, Restored: s.store.RestoredAt(), Meter: &s.metrics.SignIns, Ephemeral: c.Ephemeral,
 	}
 	if c.LeakedPasswords != "" {
 		s.login.Leaked = leaked{
 			address: strings.TrimSuffix(c.LeakedPasswords, "/"),
-			fetch:   fetch.New(fetch.Config{AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots}),
+			fetch:   s.fetcher(c),
 		}
 	}
 	return s.login.Open(ring)

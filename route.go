@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/valetkey/valetkey/internal/endpoint"
 	"github.com/valetkey/valetkey/internal/seal"
@@ -14,10 +13,11 @@ import (
 )
 
 // route puts endpoints, pages and operations behind one front.
-func (s *Server) route(c Config, ring *seal.Keyring) error {
+func (s *Server) route(c Config, ring *seal.Keyring, hasher *secret.Hasher) error {
 	front := &endpoint.Front{
 		Issuer: c.Issuer, Log: c.Log, Proxies: c.TrustedProxies, Open: isOperation, Now: c.Now, Access: c.AccessLog,
 	}
+	s.observe(c, hasher, front)
 	pages, err := web.New(web.Config{
 		OAuth: s.oauth, Store: s.store, Login: s.login, Keyring: ring, Issuer: c.Issuer, Name: c.Name,
 		Signup: s.oauth.Signup, Others: s.others, Mailbox: s.mailbox, Now: c.Now, Log: c.Log, TemplateDir: c.Templates, Brand: c.Brand, Brands: c.Brands, Overlay: c.OwnTemplates, Address: front.Address,
@@ -33,7 +33,9 @@ func (s *Server) route(c Config, ring *seal.Keyring) error {
 	mux := http.NewServeMux()
 	protocol.Routes(mux)
 	pages.Routes(mux)
-	s.operations(mux)
+	if !c.OperationsElsewhere {
+		s.operations(mux, front)
+	}
 	front.Next = mux
 	if s.clock != nil {
 		s.clock.routes(mux)
@@ -55,29 +57,6 @@ func (s *Server) mtlsRoutes(front *endpoint.Front, protocol *endpoint.Endpoints,
 	other := *front
 	other.Issuer, other.Next = address, mux
 	return &other
-}
-
-// isOperation tells the paths that probes ask by address, not by name.
-func isOperation(path string) bool { return path == "/healthz" || path == "/readyz" }
-
-// operations: alive, and able to serve.
-func (s *Server) operations(mux *http.ServeMux) {
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = w.Write([]byte("ok\n"))
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		if s.store.Ping(ctx) != nil {
-			w.Header().Set("Retry-After", "1")
-			w.WriteHeader(http.StatusServiceUnavailable)
-			_, _ = w.Write([]byte("the database can't be reached\n"))
-			return
-		}
-		_, _ = w.Write([]byte("ready\n"))
-	})
 }
 
 // notify writes an event to the log, and a problem into the client's list.

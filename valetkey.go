@@ -12,15 +12,17 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/valetkey/valetkey/internal/fetch"
 	"github.com/valetkey/valetkey/internal/keys"
 	"github.com/valetkey/valetkey/internal/locale"
 	"github.com/valetkey/valetkey/internal/login"
 	"github.com/valetkey/valetkey/internal/mail"
+	"github.com/valetkey/valetkey/internal/metrics"
 	"github.com/valetkey/valetkey/internal/secret"
 	"github.com/valetkey/valetkey/internal/store"
+	"github.com/valetkey/valetkey/internal/trace"
 	"github.com/valetkey/valetkey/internal/upstream"
 	"github.com/valetkey/valetkey/oauth"
 )
@@ -43,6 +45,11 @@ type Server struct {
 	mailbox *mail.Mailbox
 	clock   *testClock // an ephemeral server's
 
+	metrics  *metrics.Metrics
+	tracer   *trace.Tracer // nil: nothing is traced
+	draining atomic.Bool
+	stopPost context.CancelFunc
+
 	providers []login.Provider // connectors, switched on or off
 }
 
@@ -62,7 +69,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := store.Open(ctx, store.Config{Database: c.Database, Issuer: c.Issuer, MasterCheck: ring.Check(), Now: c.Now, Log: c.Log, KeepRevocations: c.keepRevocations()})
+	s := &Server{Issuer: c.Issuer, clock: clock}
+	s.metrics, s.tracer = c.observers()
+	st, err := store.Open(ctx, s.watched(store.Config{Database: c.Database, Issuer: c.Issuer, MasterCheck: ring.Check(), Now: c.Now, Log: c.Log, KeepRevocations: c.keepRevocations()}))
 	if err != nil {
 		return nil, err
 	}
@@ -73,21 +82,21 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	s := &Server{Issuer: c.Issuer, store: st, keys: signing, clock: clock}
+	s.store, s.keys = st, signing
 	hasher := secret.NewHasher(runtime.GOMAXPROCS(0), 64, 5*time.Second)
+	hasher.Meter, hasher.Span = &s.metrics.Hashes, s.span()
 	if err := s.people(c, ring, hasher); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
 	s.oauth = oauth.New(oauth.Server{
 		Issuer: c.Issuer, Store: st, Keys: signing, Users: s.login, Secret: secret.NewCache(hasher, 10_000), Seal: ring, Now: c.Now,
 		Notify: s.notify(c), Signup: c.Signup && c.Users == nil && !c.SignupInvite, AccessLifetime: c.AccessLifetime,
-		Outbound:  fetch.New(fetch.Config{AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots}),
-		Strangers: fetch.New(fetch.Config{AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots}),
+		Meter: &s.metrics.Rules, Named: s.named(), Outbound: s.fetcher(c), Strangers: s.fetcher(c),
 		Directory: s.login, Registration: c.Registration, RegistrationProfile: c.RegistrationProfile, Documents: c.Documents,
 		TrustedIssuers: c.TrustedIssuers, DPoPNonce: c.DPoPNonce, Unlimited: c.ThrottleOff, MTLSURL: c.MTLSURL, ClientCAs: c.ClientCAs,
 		CertificateHeader: c.CertificateHeader != "", Log: c.Log, Locales: locale.Tags(), Restored: st.RestoredAt(),
 	})
-	if err := s.route(c, ring); err != nil {
+	if err := s.route(c, ring, hasher); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
 	s.start(c)
@@ -97,7 +106,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 // start runs what has no request to ride on.
 func (s *Server) start(c Config) {
 	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
+	mails, stopPost := context.WithCancel(ctx)
+	s.stop, s.stopPost = stop, stopPost
 	if c.OneOff {
 		return
 	}
@@ -107,7 +117,10 @@ func (s *Server) start(c Config) {
 	s.running.Go(func() { s.reseal(ctx) })
 	s.running.Go(func() { s.warnOfWays(ctx, c.Log) })
 	if s.post.Enabled() {
-		s.running.Go(func() { s.post.Run(ctx) })
+		s.running.Go(func() { s.post.Run(mails) })
+	}
+	if s.tracer != nil {
+		s.running.Go(func() { s.tracer.Run(ctx) })
 	}
 }
 

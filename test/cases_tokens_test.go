@@ -303,9 +303,14 @@ func TestHostCases(t *testing.T) {
 	}
 	// 297.
 	for _, path := range []string{"/debug/pprof/", "/.env", "/metrics"} {
-		if a := bearer(t, srv, "GET", path, "", ""); a.Status != 404 {
-			t.Errorf("297 %s: %d", path, a.Status)
+		req, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, srv.URL+path, nil)
+		req.Header.Set("X-Forwarded-For", "203.0.113.7") // a stranger's, through a proxy of this machine
+		if a, err := harness.Do(req); err != nil || a.Status != 404 {
+			t.Errorf("297 %s: %v %v", path, a, err)
 		}
+	}
+	if a := bearer(t, srv, "GET", "/metrics", "", ""); a.Status != 200 || !strings.Contains(a.Body, "valetkey_http_requests_total") {
+		t.Errorf("this machine's own look at /metrics: %d", a.Status)
 	}
 }
 

@@ -36,6 +36,7 @@ type commands struct {
 	Backup            backupCmd            `cmd:"" help:"Copy the database to a file, beside a running server."`
 	Restore           restoreCmd           `cmd:"" help:"Fill an empty database with a backup."`
 	Move              moveCmd              `cmd:"" help:"Copy the database into an empty one, such as from SQLite to PostgreSQL."`
+	Health            healthCmd            `cmd:"" help:"Ask a running server whether it lives."`
 	Doctor            doctorCmd            `cmd:"" help:"Look whether everything is as it should be, and say what to do."`
 	Secret            secretCmd            `cmd:"" help:"Print a new master secret, for nodes that share one."`
 	Version           versionCmd           `cmd:"" help:"Print the version."`
@@ -51,6 +52,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], console{os.Stdin, os.Stdout, os.Stderr}))
 }
 

@@ -19,6 +19,8 @@ import (
 type serveCmd struct {
 	Ephemeral bool   `help:"For tests of other programs: nothing on disk, a clock that moves, people signed in by a header." env:"VALETKEY_EPHEMERAL"`
 	Seed      string `help:"With --ephemeral: file (YAML) with users, clients, scopes and resources." placeholder:"FILE" env:"VALETKEY_SEED"`
+
+	testFlags
 }
 
 // Run starts the server and returns when it was asked to stop and every
@@ -36,6 +38,14 @@ func (v *serveCmd) Run(ctx context.Context, s *Settings, c console) (err error) 
 		return err
 	}
 	config.AccessLog = true
+	v.set(&config)
+	pair, err := s.certificate(config.Log)
+	if err != nil {
+		return err
+	}
+	if err := s.observed(&config, pair); err != nil {
+		return err
+	}
 	srv, err := valetkey.New(ctx, config)
 	if err != nil {
 		return err
@@ -44,14 +54,29 @@ func (v *serveCmd) Run(ctx context.Context, s *Settings, c console) (err error) 
 	if err := s.seed.plant(ctx, srv); err != nil {
 		return err
 	}
-	doors, err := s.doors(ctx, srv)
+	doors, err := s.doors(ctx, srv, pair)
 	if err != nil {
 		return err
 	}
+	ops, err := s.opsDoor(ctx, srv)
+	if err != nil {
+		return errors.Join(err, closeAll(doors))
+	}
+	go watch(ctx, pair, lookEvery)
 	if err := greet(ctx, srv, c); err != nil {
 		return err
 	}
-	return serveAll(ctx, doors, config.Log)
+	return s.hold(ctx, srv, doors, ops, config.Log)
+}
+
+// observed tells the server how it is looked at.
+func (s *Settings) observed(c *valetkey.Config, pair *certificate) (err error) {
+	c.Version, c.OperationsElsewhere = version, s.OpsListen != ""
+	if pair != nil {
+		c.Certificate = pair
+	}
+	c.Traces, err = s.traces(os.Getenv, c.Log)
+	return err
 }
 
 // tuneCollector trades some idle memory for CPU: what lives is a few MiB, so
@@ -80,11 +105,8 @@ type door struct {
 }
 
 // doors opens every port before anything is promised.
-func (s *Settings) doors(ctx context.Context, srv *valetkey.Server) ([]door, error) {
-	config, err := s.tls()
-	if err != nil {
-		return nil, err
-	}
+func (s *Settings) doors(ctx context.Context, srv *valetkey.Server, pair *certificate) ([]door, error) {
+	config := pair.terms()
 	front, err := listen(ctx, s.Listen, config)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
@@ -100,25 +122,34 @@ func (s *Settings) doors(ctx context.Context, srv *valetkey.Server) ([]door, err
 	return append(doors, door{srv.MTLS(), side}), nil
 }
 
-// tls is nil without a certificate. Of TLS 1.2 only what RFC 9325 §4.2
+func closeAll(doors []door) (err error) {
+	for _, d := range doors {
+		err = errors.Join(err, d.listener.Close())
+	}
+	return err
+}
+
+// tls is nil without a certificate.
+func (s *Settings) tls() (*tls.Config, error) {
+	pair, err := s.certificate(slog.New(slog.DiscardHandler))
+	return pair.terms(), err
+}
+
+// terms are nil without a certificate. Of TLS 1.2 only what RFC 9325 §4.2
 // recommends: forward secrecy and authenticated encryption. TLS 1.3 has
 // nothing else.
-func (s *Settings) tls() (*tls.Config, error) {
-	if s.TLSCert == "" {
-		return nil, nil
-	}
-	pair, err := tls.LoadX509KeyPair(s.TLSCert, s.TLSKey)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("%s: tls-cert: %w", s.Config.origin("tls-cert", "tls-key"), err)}
+func (c *certificate) terms() *tls.Config {
+	if c == nil {
+		return nil
 	}
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"},
+		MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"},
 		CipherSuites: []uint16{
 			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 		},
-	}, nil
+	}
 }
 
 // askCertificate asks clients for a certificate and leaves the judging to the
@@ -149,7 +180,8 @@ func newHTTP(handler http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-const stopWithin = 10 * time.Second
+// stopWithin leaves a second of the ten that a stop may take to what comes after.
+const stopWithin = 9 * time.Second
 
 // serveAll serves every door; when one fails the others stop in peace.
 func serveAll(ctx context.Context, doors []door, log *slog.Logger) error {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -52,6 +53,12 @@ type Settings struct {
 	SignupVerify     bool     `help:"Addresses must be proven before an account is made." env:"VALETKEY_SIGNUP_VERIFY"`
 	SignupInvite     bool     `help:"Only for who was invited (valetkey user invite)." env:"VALETKEY_SIGNUP_INVITE"`
 	LeakedPasswords  string   `help:"Service that is asked, by five characters of a hash, whether a new password was leaked: https://api.pwnedpasswords.com." placeholder:"URL" env:"VALETKEY_LEAKED_PASSWORDS"`
+
+	OpsListen    string        `name:"ops-listen" help:"Address of a listener for /metrics, /healthz and /readyz alone, without TLS." placeholder:"HOST:PORT" env:"VALETKEY_OPS_LISTEN"`
+	Profiling    string        `help:"Offer /debug/pprof at ops-listen: on or off." default:"off" env:"VALETKEY_PROFILING"`
+	StopDelay    time.Duration `help:"How long a server that was asked to stop goes on while /readyz says no." default:"0s" env:"VALETKEY_STOP_DELAY"`
+	OTLPEndpoint string        `name:"otlp-endpoint" help:"OpenTelemetry collector that traces go to, by HTTP; default: OTEL_EXPORTER_OTLP_ENDPOINT." placeholder:"URL" env:"VALETKEY_OTLP_ENDPOINT"`
+	TraceRatio   float64       `help:"Part of the requests that are traced, 0 to 1." default:"1" env:"VALETKEY_TRACE_RATIO"`
 
 	Throttle  string `help:"Slow sign-ins after wrong passwords: on or off (for tests)." default:"on" env:"VALETKEY_THROTTLE"`
 	LogLevel  string `help:"debug, info, warn or error." default:"info" env:"VALETKEY_LOG_LEVEL"`

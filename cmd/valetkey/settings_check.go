@@ -10,6 +10,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -37,6 +38,9 @@ func (s *Settings) check() error {
 		{"listen", s.Listen, judgeListen},
 		{"issuer", s.Issuer, valetkey.CheckIssuer},
 		{"mtls-listen", s.MTLSListen, optional(judgeListen)},
+		{"ops-listen", s.OpsListen, optional(judgeListen)},
+		{"profiling", s.Profiling, oneOf("on", "off")},
+		{"otlp-endpoint", s.OTLPEndpoint, optional(judgeOTLP)},
 		{"mtls-url", s.MTLSURL, optional(judgeMTLSURL)},
 		{"mtls-header", s.MTLSHeader, optional(judgeHeader)},
 		{"dpop-nonce", s.DPoPNonce, oneOf("on", "off")},
@@ -83,6 +87,14 @@ func (s *Settings) checkTogether() error {
 		return refuse("mtls-listen needs tls-cert and tls-key: a client shows its certificate to a TLS listener only", "mtls-listen")
 	case s.MTLSListen != "" && s.MTLSListen == s.Listen:
 		return refuse("mtls-listen needs an address of its own beside listen", "mtls-listen")
+	case s.OpsListen != "" && (s.OpsListen == s.Listen || s.OpsListen == s.MTLSListen):
+		return refuse("ops-listen needs an address of its own beside listen and mtls-listen", "ops-listen")
+	case s.Profiling == "on" && s.OpsListen == "":
+		return refuse("profiling needs ops-listen: strangers reach the other address", "profiling")
+	case s.StopDelay < 0 || s.StopDelay > 5*time.Minute:
+		return refuse("stop-delay is from 0s to 5m", "stop-delay")
+	case judgeRatio(s.TraceRatio) != nil:
+		return refuse("trace-ratio: "+judgeRatio(s.TraceRatio).Error(), "trace-ratio")
 	case s.MTLSHeader != "" && len(s.TrustedProxies) == 0:
 		return refuse("mtls-header needs trusted-proxies: anybody else could send that header", "mtls-header")
 	case s.MTLSURL != "" && s.MTLSListen == "" && s.MTLSHeader == "":

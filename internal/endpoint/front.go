@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/valetkey/valetkey/internal/secret"
+	"github.com/valetkey/valetkey/internal/trace"
 	"github.com/valetkey/valetkey/oauth"
 )
 
@@ -25,7 +26,9 @@ type Front struct {
 	Proxies []netip.Prefix
 	Open    func(path string) bool // paths that answer any Host: operations
 	Now     func() time.Time
-	Access  bool // log each request
+	Access  bool          // log each request
+	Meter   Meter         // nil: nobody counts
+	Tracer  *trace.Tracer // nil: nothing is traced
 	Next    http.Handler
 }
 
@@ -40,10 +43,10 @@ func RequestID(ctx context.Context) string {
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := secret.NewID()
 	w.Header()["X-Request-Id"] = []string{id}
-	r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
+	ctx, v := f.began(r.Context(), r, id)
+	r = r.WithContext(ctx)
 	rec := &statusRecorder{ResponseWriter: w}
-	started := f.Now()
-	defer f.finish(rec, r, id, started)
+	defer f.finish(rec, r, v)
 	switch {
 	case !f.knownHost(r.Host) && !f.Open(r.URL.Path):
 		http.Error(rec, "421 this server doesn't answer for that host", http.StatusMisdirectedRequest)
@@ -57,23 +60,22 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// finish logs the request by path, never by query, and answers 500 after a
-// panic if nothing was answered yet.
-func (f *Front) finish(rec *statusRecorder, r *http.Request, id string, started time.Time) {
+// finish answers 500 after a panic if nothing was answered yet.
+func (f *Front) finish(rec *statusRecorder, r *http.Request, v visit) {
 	if fault := recover(); fault != nil {
 		if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			f.ended(r, v, rec.status)
 			panic(fault)
 		}
-		f.Log.Error("panic", "request", id, "path", r.URL.Path, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
+		f.Log.Error("panic", "request", v.id, "path", r.URL.Path, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
+		if f.Meter != nil {
+			f.Meter.Panicked()
+		}
 		if rec.status == 0 {
 			http.Error(rec, "500 internal server error", http.StatusInternalServerError)
 		}
 	}
-	if f.Access {
-		f.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-			slog.String("request", id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
-			slog.Int("status", rec.status), slog.Duration("took", f.Now().Sub(started)))
-	}
+	f.ended(r, v, rec.status)
 }
 
 // strangePath refuses what ServeMux would clean and answer by a redirect that
@@ -122,10 +124,7 @@ func defaultPort(scheme string) string {
 // Address is the client's address: the peer's, or, when the peer is a trusted
 // proxy, the last one in X-Forwarded-For that isn't.
 func (f *Front) Address(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
+	host := peer(r)
 	if !f.trusted(host) {
 		return host
 	}
@@ -138,6 +137,15 @@ func (f *Front) Address(r *http.Request) string {
 		if host = hop; !f.trusted(hop) {
 			break
 		}
+	}
+	return host
+}
+
+// peer is who is at the other end of the connection.
+func peer(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
 	}
 	return host
 }

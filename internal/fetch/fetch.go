@@ -43,6 +43,8 @@ type Config struct {
 	Roots *x509.CertPool
 	// UserAgent is "valetkey" when empty.
 	UserAgent string
+	// Span begins a part of a request's trace; nil: nothing is traced.
+	Span func(ctx context.Context, name string, attributes ...string) (end func(error))
 }
 
 // Client is an oauth.Outbound. Any number of goroutines may use it.
@@ -124,8 +126,12 @@ func (f *Client) do(ctx context.Context, method, address string, body io.Reader,
 	return nil
 }
 
-func (f *Client) exchange(ctx context.Context, method string, u *url.URL, body io.Reader, header http.Header, use func(*http.Response) error) error {
+func (f *Client) exchange(ctx context.Context, method string, u *url.URL, body io.Reader, header http.Header, use func(*http.Response) error) (err error) {
 	host := strings.ToLower(u.Hostname())
+	if f.c.Span != nil {
+		end := f.c.Span(ctx, "fetch", "server.address", host, "http.request.method", method)
+		defer func() { end(err) }()
+	}
 	if err := f.slots.take(ctx, host); err != nil {
 		return err
 	}

@@ -16,7 +16,12 @@ const (
 // Hasher hashes what people chose. Nothing else in the program may: 200
 // sign-ins at once without its gate are 3.9 GB (measured).
 type Hasher struct {
-	gate *gate
+	Meter Meter // told of each hash
+	// Span begins a part of a request's trace; nil: nothing is traced.
+	Span func(ctx context.Context, name string, attributes ...string) (end func(error))
+
+	gate  *gate
+	slots int
 }
 
 // NewHasher makes a Hasher that runs slots hashes at once and lets queue more
@@ -31,7 +36,7 @@ func NewHasher(slots, queue int, wait time.Duration) *Hasher {
 	if wait <= 0 {
 		wait = DefaultWait
 	}
-	return &Hasher{gate: newGate(slots, queue, wait)}
+	return &Hasher{Meter: unmetered{}, gate: newGate(slots, queue, wait), slots: slots}
 }
 
 // Hash returns the PHC string of a password. addr is whose turn it is, an IP
@@ -84,12 +89,7 @@ func Known(phc string) error {
 }
 
 func (h *Hasher) admitted(ctx context.Context, addr string, work func()) error {
-	if err := h.gate.enter(ctx, addr); err != nil {
-		return err
-	}
-	defer h.gate.leave()
-	work()
-	return nil
+	return h.metered(ctx, addr, work)
 }
 
 // verifier is one way of hashing.

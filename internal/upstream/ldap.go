@@ -31,12 +31,13 @@ type ldapDirectory struct {
 
 	slots       chan struct{}
 	whole, step time.Duration
+	span        func(ctx context.Context, name string, attributes ...string) (end func(error))
 }
 
 func newDirectory(c Config, g guard, env Environment) *ldapDirectory {
 	d := &ldapDirectory{
 		c: c, guard: g, log: env.Log, mapping: newMapping(c), now: env.Now,
-		slots: make(chan struct{}, maxSearches), whole: env.whole, step: env.step,
+		slots: make(chan struct{}, maxSearches), whole: env.whole, step: env.step, span: env.Span,
 	}
 	for _, address := range c.URL {
 		d.servers = append(d.servers, newServer(address, c, env))
@@ -73,6 +74,10 @@ func (d *ldapDirectory) password(ctx context.Context, username, password string)
 		return id, wrong("no username, or none that a directory has")
 	case password == "" || len(password) > maxPassword:
 		return id, wrong("an empty or endless password isn't sent to the directory")
+	}
+	if d.span != nil {
+		end := d.span(ctx, "upstream", "valetkey.connector", d.c.Name)
+		defer func() { end(err) }()
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.whole)
 	defer cancel()

@@ -35,7 +35,7 @@ func newOutbound(g guard, env Environment) *outbound {
 		// send is repeated to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &transport{
-			guard: g, agent: env.UserAgent, slots: make(chan struct{}, maxInFlight),
+			guard: g, agent: env.UserAgent, span: env.Span, slots: make(chan struct{}, maxInFlight),
 			next: &http.Transport{
 				Proxy:                  nil, // not even from the environment: a proxy would dial unchecked
 				DialContext:            dialer.DialContext,
@@ -55,9 +55,14 @@ type transport struct {
 	agent string
 	slots chan struct{}
 	next  *http.Transport
+	span  func(ctx context.Context, name string, attributes ...string) (end func(error))
 }
 
-func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *transport) RoundTrip(req *http.Request) (_ *http.Response, err error) {
+	if t.span != nil {
+		end := t.span(req.Context(), "upstream", "server.address", req.URL.Hostname(), "http.request.method", req.Method)
+		defer func() { end(err) }()
+	}
 	if err := t.guard.url(req.URL); err != nil {
 		return nil, err
 	}

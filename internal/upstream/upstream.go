@@ -12,6 +12,7 @@
 package upstream
 
 import (
+	"context"
 	"crypto/x509"
 	"log/slog"
 	"time"
@@ -80,6 +81,8 @@ type Environment struct {
 	UserAgent string
 	Now       func() time.Time
 	Log       *slog.Logger // nil: nowhere
+	// Span begins a part of a request's trace; nil: nothing is traced.
+	Span func(ctx context.Context, name string, attributes ...string) (end func(error))
 
 	whole, step time.Duration // wholeTime and stepTime when zero; tests are impatient
 }
