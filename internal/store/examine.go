@@ -122,8 +122,11 @@ func (x *examiner) database(ctx context.Context) []keys.Record {
 		x.unread("schema", err)
 		return nil
 	case schema > len(known):
-		x.say(Failure, "schema", "use that version, or restore a backup that was made before it", "%v", newerSchema(schema, len(known)))
-		return nil
+		if err := mustServe(ctx, x.e.tx, schema, len(known)); err != nil {
+			x.say(Failure, "schema", "use that version, or restore a backup that was made before it", "%v", err)
+			return nil
+		}
+		x.say(Warning, "schema", "let every node have the newer version, or none", "its schema is %d, of a newer version; this program, which knows %d, can work with it", schema, len(known))
 	case schema == 0:
 		x.say(Warning, "schema", "the first start makes it: valetkey serve", "the database is empty")
 	case schema < len(known):
@@ -132,7 +135,7 @@ func (x *examiner) database(ctx context.Context) []keys.Record {
 		x.say(Fine, "schema", "", "it is up to date (%d)", schema)
 	}
 	x.engine(ctx)
-	if schema != len(known) {
+	if schema < len(known) {
 		return nil
 	}
 	x.master(ctx)

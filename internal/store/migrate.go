@@ -23,7 +23,13 @@ type migration struct {
 	number int
 	name   string
 	text   string
+	serves int // the oldest schema whose programs can work with this one
 }
+
+// servesMark begins a migration that older programs don't notice, since it only
+// adds what they don't ask for: "-- serves: 3" lets programs that know the
+// schema 3 go on beside newer ones, and start. Without it none may.
+const servesMark = "-- serves: "
 
 // migrations are the numbered files in order: 001_start.sql and on, no gaps.
 func migrations() ([]migration, error) {
@@ -42,9 +48,20 @@ func migrations() ([]migration, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, migration{number: number, name: e.Name(), text: string(text)})
+		all = append(all, newMigration(number, e.Name(), string(text)))
 	}
-	return all, nil
+	return laterMigrations(all)
+}
+
+func newMigration(number int, name, text string) migration {
+	m := migration{number: number, name: name, text: text, serves: number}
+	if rest, marked := strings.CutPrefix(text, servesMark); marked {
+		line, _, _ := strings.Cut(rest, "\n")
+		if n, err := strconv.Atoi(line); err == nil {
+			m.serves = n
+		}
+	}
+	return m
 }
 
 // migrateSQLite: the transactions are immediate, so that two processes that
@@ -134,12 +151,26 @@ func runMigrations(ctx context.Context, tx *sql.Tx, all []migration, now time.Ti
 		return err
 	}
 	if have > len(all) {
-		return fmt.Errorf("%w: its schema is %d, this program knows %d", ErrNewerSchema, have, len(all))
+		return mustServe(ctx, tx, have, len(all))
 	}
 	for _, m := range all[have:] {
 		if err := runMigration(ctx, tx, m, now); err != nil {
 			return fmt.Errorf("migration %s: %w", m.name, err)
 		}
+	}
+	return nil
+}
+
+// mustServe refuses a schema that this program doesn't know, unless whoever made
+// it says that programs of this one's schema can work with it.
+func mustServe(ctx context.Context, tx *sql.Tx, have, known int) error {
+	var serves int
+	err := tx.QueryRowContext(ctx, "SELECT number FROM settings WHERE name = $1 AND value = $2", settingServes, strconv.Itoa(have)).Scan(&serves)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if err != nil || serves > known {
+		return newerSchema(have, known)
 	}
 	return nil
 }
@@ -153,7 +184,13 @@ func runMigration(ctx context.Context, tx *sql.Tx, m migration, now time.Time) e
 			return err
 		}
 	}
-	_, err := tx.ExecContext(ctx, "INSERT INTO migrations (number, name, at) VALUES ($1, $2, $3)",
-		m.number, m.name, now.Unix())
+	if _, err := tx.ExecContext(ctx, "INSERT INTO migrations (number, name, at) VALUES ($1, $2, $3)",
+		m.number, m.name, now.Unix()); err != nil {
+		return err
+	}
+	// One that serves fewer sets the mark for those before it too.
+	_, err := tx.ExecContext(ctx, `INSERT INTO settings (name, value, number) VALUES ($1, $2, $3)
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value, number = CASE WHEN settings.number > excluded.number THEN settings.number ELSE excluded.number END`,
+		settingServes, strconv.Itoa(m.number), m.serves)
 	return err
 }

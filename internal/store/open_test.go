@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"strings"
@@ -50,6 +51,33 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 		}))
 		if _, err := Open(t.Context(), b.config()); !errors.Is(err, ErrNewerSchema) {
 			t.Errorf("open: %v, not %v", err, ErrNewerSchema)
+		}
+	})
+}
+
+// Case 334, the way back: a newer schema serves an older program when all of its
+// migrations say so.
+func TestNewerSchemaServes(t *testing.T) {
+	shared(t, func(t *testing.T, b *bed) {
+		known := must(migrations())(t)
+		for i, row := range []struct {
+			text string
+			want error
+		}{
+			{fmt.Sprintf("%s%d\nCREATE TABLE later_1 (id TEXT)", servesMark, len(known)), nil},
+			{"CREATE TABLE later_2 (id TEXT)", ErrNewerSchema},
+			{fmt.Sprintf("%s%d\nCREATE TABLE later_3 (id TEXT)", servesMark, len(known)), ErrNewerSchema}, // the one before stands
+		} {
+			ok(t, b.transaction(t.Context(), func(c conn) error {
+				return runMigration(t.Context(), c.tx, newMigration(len(known)+1+i, "later.sql", row.text), b.time())
+			}))
+			s, err := Open(t.Context(), b.config())
+			if !errors.Is(err, row.want) {
+				t.Errorf("after %q: %v, not %v", row.text, err, row.want)
+			}
+			if err == nil {
+				ok(t, s.Close())
+			}
 		}
 	})
 }

@@ -49,3 +49,20 @@ func schemaOf(ctx context.Context, database string) (schema int, err error) {
 	defer func() { err = errors.Join(err, e.close()) }()
 	return e.schema(ctx)
 }
+
+// warnOfNewer tells of a schema that a newer program made and that this one can
+// work with.
+func (s *Store) warnOfNewer(ctx context.Context) error {
+	known, err := migrations()
+	if err != nil {
+		return err
+	}
+	var have int
+	if err := s.read(ctx).row("SELECT MAX(number) FROM migrations").Scan(&have); err != nil {
+		return s.mapped(ctx, err)
+	}
+	if have > len(known) {
+		s.log.WarnContext(ctx, "the database's schema is of a newer version, which says that this one can work with it", "schema", have, "known", len(known))
+	}
+	return nil
+}

@@ -19,6 +19,7 @@ const (
 	settingPairwise = "pairwise"
 	settingMaster   = "master"
 	settingRestored = "restored_at"
+	settingServes   = "schema_serves" // of the schema that is its value, the oldest whose programs may work here
 	settingSetup    = "setup"
 	settingVersion  = "version" // raised by every change of what is cached
 )

@@ -149,6 +149,9 @@ func (s *Store) start(ctx context.Context, masterCheck []string) error {
 	if err := s.loadRestored(ctx); err != nil {
 		return err
 	}
+	if err := s.warnOfNewer(ctx); err != nil {
+		return err
+	}
 	return s.pollOnce(ctx)
 }
 

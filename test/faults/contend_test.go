@@ -101,6 +101,11 @@ func nodes(t *testing.T, binary, database string, arguments ...string) [2]*loadg
 		t.FailNow()
 	}
 	a := first.Target(t)
+	return [2]*loadgen.Target{a, at(a, second)}
+}
+
+// at is a target under the same name at another node.
+func at(a *loadgen.Target, second *harness.Process) *loadgen.Target {
 	b := *a
 	b.HTTP = &http.Client{
 		Timeout: a.HTTP.Timeout, CheckRedirect: a.HTTP.CheckRedirect,
@@ -109,7 +114,7 @@ func nodes(t *testing.T, binary, database string, arguments ...string) [2]*loadg
 			return d.DialContext(ctx, network, second.Address)
 		}},
 	}
-	return [2]*loadgen.Target{a, &b}
+	return &b
 }
 
 // history is what the contenders for one flow did.
