@@ -177,6 +177,38 @@ func Test013TabsAndRestart(t *testing.T) {
 	}
 }
 
+// TestNoIsNo: two browsers of one person ask at the same time. What one allows
+// changes what the other would be asked: a yes there goes on, or is asked anew;
+// a no is taken as it is.
+func TestNoIsNo(t *testing.T) {
+	srv := start(t)
+	var asks []*harness.Page
+	var browsers []*harness.Browser
+	for range 3 {
+		b := srv.Browser(t)
+		page, err := b.Get("/authorize?" + request(nil).Encode())
+		if err == nil {
+			page, err = b.Submit(page, "login-form", "login-submit", url.Values{"username": {"ada"}, "password": {harness.Password}})
+		}
+		if err != nil || page.ByID("consent-form") == nil {
+			t.Fatalf("%v %s", err, outcome(page))
+		}
+		browsers, asks = append(browsers, b), append(asks, page)
+	}
+	for i, want := range []struct {
+		button, code, refusal string
+		status                int
+	}{{"consent-allow", "code", "", 303}, {"consent-allow", "code", "", 303}, {"consent-deny", "", "access_denied", 303}} {
+		page, err := browsers[i].Submit(asks[i], "consent-form", want.button, nil)
+		if err != nil || page.Status != want.status {
+			t.Fatalf("%d: %v %d %s", i, err, page.Status, outcome(page))
+		}
+		if page.Location != nil && (page.Location.Query().Get("error") != want.refusal || page.Location.Query().Has("code") != (want.code != "")) {
+			t.Errorf("%d: %s", i, page.Location)
+		}
+	}
+}
+
 // redeemed is the ID token's content of a code that a page was sent away with.
 func redeemed(t *testing.T, srv *harness.Server, page *harness.Page) map[string]any {
 	t.Helper()

@@ -60,6 +60,8 @@ func (s *signIn) shown(t *testing.T) string {
 // ended is how it ended.
 func (s *signIn) ended(t *testing.T) (code int, out, failed string) {
 	t.Helper()
+	late := time.AfterFunc(time.Minute, func() { _ = s.cmd.Process.Kill() })
+	defer late.Stop()
 	_, _ = io.Copy(io.Discard, s.lines)
 	_ = s.cmd.Wait()
 	return s.cmd.ProcessState.ExitCode(), s.out.String(), s.failed.String()
@@ -269,7 +271,7 @@ func TestLoginDevice(t *testing.T) {
 			if err == nil {
 				page, err = b.Submit(page, "consent-form", c.button, nil)
 			}
-			if err != nil || page.Location != nil {
+			if err != nil || page.ByID("device-done") == nil {
 				t.Fatalf("%v %s", err, outcome(page))
 			}
 			exit, out, failed := s.ended(t)

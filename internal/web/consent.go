@@ -125,8 +125,8 @@ func (w *Web) postConsent(rw http.ResponseWriter, r *http.Request) {
 	}
 	err := w.checkForm(r, form.Get("form"), a.session, "consent", a.shown()...)
 	switch {
-	case err == nil:
-		w.decide(rw, r, a, form)
+	case err == nil, errors.Is(err, errStale) && form.Get("decision") == "deny":
+		w.decide(rw, r, a, form) // a no is a no, whatever has changed since it was asked
 	case errors.Is(err, errStale):
 		w.askConsent(rw, r, a, true)
 	default:

@@ -3,6 +3,7 @@ package browser
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -33,9 +34,13 @@ func (p *person) tabs(id string) {
 // focused checks where the focus is without a key pressed.
 func (p *person) focused(id string) {
 	p.t.Helper()
-	if got := p.value(`document.activeElement.id`); got != id {
-		p.t.Errorf("%s: the focus is on %q, not on %q", p.address().Path, got, id)
+	got := ""
+	for began := time.Now(); time.Since(began) < 5*time.Second; time.Sleep(20 * time.Millisecond) { // autofocus comes with the first frame
+		if got = p.value(`document.activeElement.id`); got == id {
+			return
+		}
 	}
+	p.t.Errorf("%s: the focus is on %q, not on %q", p.address().Path, got, id)
 }
 
 // TestPeopleKeyboard: from an app to a second step and back by keys alone, with
