@@ -1,12 +1,10 @@
 package test
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,92 +20,9 @@ func newProcess(t testing.TB, environment ...string) *process {
 	return &process{harness.NewProcess(t, harness.Binary(t), environment...)}
 }
 
-// acked is what the server answered for one flow: the ledger's entry.
-type acked struct {
-	code   string
-	tokens loadgen.Tokens
-}
-
-// TestKill: DESIGN §4, 322: kill -9 under load; no acknowledged token is lost,
-// no code is redeemed twice, and the server is back at once.
-func TestKill(t *testing.T) {
-	kills := 25
-	if testing.Short() {
-		kills = 5
-	}
-	p := newProcess(t)
-	p.Start(t)
-	target := p.Target(t)
-	total := 0
-	for i := range kills {
-		ledger := load(target, time.Duration(50+i*17%400)*time.Millisecond, p.Kill)
-		if took := p.Start(t); took > 2*time.Second {
-			t.Errorf("ready after %s", took)
-		}
-		settle(t, target, ledger)
-		total += len(ledger)
-	}
-	if total < kills {
-		t.Fatalf("only %d answers were acknowledged in %d rounds", total, kills)
-	}
-	t.Logf("%d kills, %d acknowledged flows", kills, total)
-}
-
-// load runs flows and refreshes from eight sides until kill has killed.
-func load(target *loadgen.Target, after time.Duration, kill func()) []acked {
-	ctx, cancel := context.WithCancel(context.Background())
-	var mu sync.Mutex
-	var ledger []acked
-	var workers sync.WaitGroup
-	for range 8 {
-		workers.Go(func() {
-			for ctx.Err() == nil {
-				code, err := target.Code(ctx)
-				if err != nil {
-					return
-				}
-				tokens, err := target.Redeem(ctx, code)
-				if err != nil {
-					return
-				}
-				entry := acked{code, tokens}
-				if fresh, err := target.Refresh(ctx, tokens.Refresh); err == nil {
-					entry.tokens = fresh
-				}
-				mu.Lock()
-				ledger = append(ledger, entry)
-				mu.Unlock()
-			}
-		})
-	}
-	time.Sleep(after)
-	kill()
-	cancel()
-	workers.Wait()
-	return ledger
-}
-
-// settle checks the ledger: each token stands, each code is spent.
-func settle(t *testing.T, target *loadgen.Target, ledger []acked) {
-	t.Helper()
-	ctx := context.Background()
-	for _, entry := range ledger {
-		if err := target.Introspect(ctx, entry.tokens.Access); err != nil {
-			t.Errorf("an acknowledged access token is lost: %v", err)
-		}
-		if _, err := target.Refresh(ctx, entry.tokens.Refresh); err != nil {
-			t.Errorf("an acknowledged refresh token is lost: %v", err)
-		}
-	}
-	for _, entry := range ledger {
-		if _, err := target.Redeem(ctx, entry.code); err == nil || !strings.Contains(err.Error(), "invalid_grant") {
-			t.Errorf("a code was redeemed twice: %v", err)
-		}
-	}
-}
-
 // TestStart: cold start under 150 ms, idle memory under 45 MiB, binary under
-// 34 MB, the master secret private, and a link for the first administrator.
+// 38 MB (33.3 without OpenTelemetry's library, docs/decisions/0019), the master
+// secret private, and a link for the first administrator.
 func TestStart(t *testing.T) {
 	p := newProcess(t)
 	best := p.Start(t)
@@ -136,7 +51,7 @@ func TestStart(t *testing.T) {
 	if memory > 45 {
 		t.Errorf("%.1f MiB idle", memory)
 	}
-	if info.Size() > 34e6 {
+	if info.Size() > 38e6 {
 		t.Errorf("the binary has %d bytes", info.Size())
 	}
 }
