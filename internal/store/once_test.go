@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/valetkey/valetkey/internal/secret"
 	"github.com/valetkey/valetkey/oauth"
 )
 
@@ -104,6 +105,51 @@ func TestSweep(t *testing.T) {
 				t.Errorf("after 37 h: %d rows in %s, not %d", n, table, want)
 			}
 		}
+	})
+}
+
+// One node at a time sweeps, and each goes on where another ended.
+func TestSweepInTurn(t *testing.T) {
+	databases(t, func(t *testing.T, b *bed) {
+		ctx, g := t.Context(), b.ground(t)
+		other := b
+		if b.url != "sqlite::memory:" {
+			other = b.at(b.url)
+			other.Store = other.open(t)
+		}
+		short := func() {
+			t.Helper()
+			a := b.authorization(g)
+			a.ID, a.ExpiresAt, a.RefreshUntil = secret.NewIDAt(b.time()), b.time(), time.Time{}
+			ok(t, b.Issue(ctx, a))
+		}
+		sweep := func(who *bed, want int) {
+			t.Helper()
+			ok(t, who.sweepInTurn(ctx))
+			if n := b.count(t, "authorizations"); n != want {
+				t.Errorf("%d authorizations, not %d", n, want)
+			}
+		}
+		ok(t, b.Issue(ctx, b.authorization(g))) // stays, for its refresh token
+		short()
+		sweep(b, 2) // too young
+		first := must(b.loadWalks(ctx))(t)
+		b.advance(time.Hour)
+		sweep(other, 1)
+		second := must(b.loadWalks(ctx))(t)
+		if first.young >= second.young {
+			t.Errorf("%v, then %v", first, second)
+		}
+		short()
+		b.advance(40 * time.Second)
+		sweep(b, 2) // the other has just swept
+		b.advance(time.Hour)
+		sweep(b, 1)
+		if third := must(other.loadWalks(ctx))(t); third.young <= second.young {
+			t.Errorf("%v, then %v", second, third)
+		}
+		b.advance(90 * 24 * time.Hour)
+		sweep(other, 0) // the second walk comes back for what the first left
 	})
 }
 

@@ -21,6 +21,7 @@ const (
 	settingRestored = "restored_at"
 	settingServes   = "schema_serves" // of the schema that is its value, the oldest whose programs may work here
 	settingSetup    = "setup"
+	settingSweep    = "sweep"   // when a sweep began, and how far it came
 	settingVersion  = "version" // raised by every change of what is cached
 )
 

@@ -180,7 +180,7 @@ func (s *Store) Run(ctx context.Context) {
 				chores.Go(func() {
 					defer busy.Store(false)
 					s.complain(ctx, "writing what is written lazily", s.Flush(ctx))
-					s.complain(ctx, "sweeping", s.timed(ctx, s.Sweep))
+					s.complain(ctx, "sweeping", s.sweepInTurn(ctx))
 					s.complain(ctx, "counting letters", s.countMails(ctx))
 				})
 			}

@@ -2,11 +2,16 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/valetkey/valetkey/internal/secret"
+	"github.com/valetkey/valetkey/oauth"
 )
 
 const (
@@ -153,31 +158,98 @@ func (s *Store) dropSession(ctx context.Context, id, subject string, endedAt int
 	})
 }
 
-// sweeper remembers how far the walk over authorizations has come.
+// sweeper is what a node remembers of its sweeps.
 type sweeper struct {
-	mu    sync.Mutex
-	after string
-	rows  atomic.Int64 // deleted by the sweep under way
-	last  atomic.Pointer[SweepStats]
+	mu   sync.Mutex
+	rows atomic.Int64 // deleted by the sweep under way
+	last atomic.Pointer[SweepStats]
 }
 
-// maxPages bounds one walk: 100,000 rows; the next goes on where it ended.
-const maxPages = 200
+// walks are how far two walks over the authorizations have come, by primary key,
+// since the table has no index on its times: that would cost every refresh more
+// than sweeping does. Ids are in the order of their time. Young authorizations
+// without a refresh token, which most are where there are many, are over half an
+// hour later: the first walk follows at that distance and sees each row once.
+// What it leaves, a second one sees again and again, a part at a time.
+type walks struct{ young, old string }
 
-// sweepAuthorizations walks the primary key, since the table has no index on
-// its times, and deletes page by page what nothing can refer to any more.
+const (
+	youngAge   = 30 * time.Minute
+	youngPages = 2000 // a million rows a minute
+	oldPages   = 200  // 144 million a day
+)
+
 func (s *Store) sweepAuthorizations(ctx context.Context, now time.Time) error {
 	s.sweeper.mu.Lock()
 	defer s.sweeper.mu.Unlock()
-	old := unix(now.Add(-codeGrace))
-	for range maxPages {
-		last, err := s.sweepPage(ctx, s.sweeper.after, old)
-		s.sweeper.after = last
-		if err != nil || last == "" {
-			return err
+	w, err := s.loadWalks(ctx)
+	if err != nil {
+		return err
+	}
+	before, expired := w, unix(now.Add(-codeGrace))
+	_, err = s.walk(ctx, &w.young, secret.NewIDAt(now.Add(-youngAge)), youngPages, expired)
+	if err == nil {
+		var over bool
+		if over, err = s.walk(ctx, &w.old, w.young, oldPages, expired); over {
+			w.old = ""
 		}
 	}
-	return nil
+	if w == before {
+		return err
+	}
+	return errors.Join(err, s.saveWalks(ctx, w))
+}
+
+// walk goes on from at to end, and says whether it has come there.
+func (s *Store) walk(ctx context.Context, at *string, end string, pages int, expired int64) (over bool, err error) {
+	for range pages {
+		last, err := s.sweepPage(ctx, *at, end, expired)
+		if err != nil || last == "" {
+			return err == nil, err
+		}
+		*at = last
+	}
+	return false, nil
+}
+
+func (s *Store) loadWalks(ctx context.Context) (w walks, err error) {
+	value, _, err := setting(s.read(ctx), settingSweep)
+	if err = s.mapped(ctx, err); errors.Is(err, oauth.ErrNotFound) {
+		return w, nil
+	}
+	w.young, w.old, _ = strings.Cut(value, " ")
+	return w, err
+}
+
+func (s *Store) saveWalks(ctx context.Context, w walks) error {
+	return s.statement(ctx, func(c conn) error {
+		_, err := c.exec(`INSERT INTO settings (name, value, number) VALUES ($1, $2, 0)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, settingSweep, w.young+" "+w.old)
+		return err
+	})
+}
+
+// sweepEvery is how long nobody sweeps after somebody has begun to. It is less
+// than the minute in which each node asks, so that a node alone sweeps each time.
+const sweepEvery = 50 * time.Second
+
+// sweepInTurn sweeps unless another node has just begun to. A time that is far
+// ahead is of a clock that was put right since.
+func (s *Store) sweepInTurn(ctx context.Context) error {
+	now := s.now()
+	_, err := write(ctx, s, single, func(c conn) (name string, err error) {
+		err = c.row(`INSERT INTO settings (name, value, number) VALUES ($1, '', $2)
+			ON CONFLICT (name) DO UPDATE SET number = excluded.number WHERE settings.number <= $3 OR settings.number > $4
+			RETURNING name`, settingSweep, unix(now), unix(now.Add(-sweepEvery)), unix(now.Add(sweepEvery))).Scan(&name)
+		return name, err
+	})
+	switch {
+	case errors.Is(err, oauth.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	return s.timed(ctx, s.Sweep)
 }
 
 type lifetime struct {
@@ -187,26 +259,26 @@ type lifetime struct {
 
 // sweepPage returns the page's last id, "" at the end. It writes only where
 // there is something to delete.
-func (s *Store) sweepPage(ctx context.Context, after string, old int64) (string, error) {
+func (s *Store) sweepPage(ctx context.Context, after, end string, expired int64) (string, error) {
 	page, err := all(s.read(ctx), func(r scanner) (v lifetime, err error) {
 		var expires, refresh int64
 		err = r.Scan(&v.id, &expires, &refresh)
 		v.until = max(expires, refresh)
 		return v, err
-	}, `SELECT id, expires_at, refresh_until FROM authorizations WHERE id > $1 ORDER BY id LIMIT $2`, after, sweepBatch)
+	}, `SELECT id, expires_at, refresh_until FROM authorizations WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3`, after, end, sweepBatch)
 	if err != nil || len(page) == 0 {
 		return "", s.mapped(ctx, err)
 	}
 	last := page[len(page)-1].id
-	if !slices.ContainsFunc(page, func(v lifetime) bool { return v.until < old }) {
+	if !slices.ContainsFunc(page, func(v lifetime) bool { return v.until < expired }) {
 		return last, nil
 	}
 	return last, s.statements(ctx, func(c conn) error {
-		if err := keepSessionClients(c, after, last, old); err != nil {
+		if err := keepSessionClients(c, after, last, expired); err != nil {
 			return err
 		}
 		n, err := c.exec(`DELETE FROM authorizations
-			WHERE id > $1 AND id <= $2 AND expires_at < $3 AND refresh_until < $3`, after, last, old)
+			WHERE id > $1 AND id <= $2 AND expires_at < $3 AND refresh_until < $3`, after, last, expired)
 		s.sweeper.rows.Add(n)
 		return err
 	})
