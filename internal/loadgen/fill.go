@@ -15,8 +15,8 @@ import (
 // Fill puts so many authorizations into a database that no server has open, each
 // as a refreshed code flow of an app leaves it, with a person for each ten and a
 // consent and a session for each person. They are from the last thirty days, so
-// that nothing sweeps them away.
-func Fill(ctx context.Context, database string, authorizations int, now time.Time) (err error) {
+// that nothing sweeps them away, but for the first so many, which are over.
+func Fill(ctx context.Context, database string, authorizations, over int, now time.Time) (err error) {
 	driver, source, series := "pgx", database, "generate_series(1, %d) AS g(n)"
 	if path, ok := strings.CutPrefix(database, "sqlite:"); ok {
 		driver, source = "sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"
@@ -29,7 +29,7 @@ func Fill(ctx context.Context, database string, authorizations int, now time.Tim
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetMaxOpenConns(1)
 	people, first := max(authorizations/10, 1), now.Add(-30*24*time.Hour).Unix()
-	until := now.Add(60 * 24 * time.Hour).Unix()
+	until, past := now.Add(60*24*time.Hour).Unix(), now.Add(-24*time.Hour).Unix()
 	id := func(kind, n string) string { // 26 characters in the order of n
 		return fmt.Sprintf("'0000%s' || substr('00000000000000000000' || %s, length('00000000000000000000' || %s) - 20)", kind, n, n)
 	}
@@ -49,9 +49,9 @@ func Fill(ctx context.Context, database string, authorizations int, now time.Tim
 		fmt.Sprintf(`INSERT INTO authorizations (id, client_id, subject, session_id, scopes, resources, claims, auth_time, acr, amr, offline, user_epoch,
 			client_epoch, consent_epoch, created_at, expires_at, seed_hash, generation, rotated_at, refresh_until, ended_at, end_reason)
 			SELECT %s, 'bulk-' || ((n %% %d + 1) %% 100 + 1), %s, %s, 'openid orgs:read', '', '', %d, '1', 'pwd', FALSE, 1,
-			1, 1, %[5]d + n %% 2000000, %[6]d, %[7]s, 3, %[5]d, %[6]d, 0, ''`, id("a", "n"), people,
+			1, 1, %[5]d + n %% 2000000, CASE WHEN n <= %[8]d THEN %[9]d ELSE %[6]d END, %[7]s, 3, %[5]d, CASE WHEN n <= %[8]d THEN 0 ELSE %[6]d END, 0, ''`, id("a", "n"), people,
 			id("u", fmt.Sprintf("(n %% %d + 1)", people)), id("s", fmt.Sprintf("(n %% %d + 1)", people)), first, until,
-			map[string]string{"pgx": "sha256(n::text::bytea)", "sqlite": "randomblob(32)"}[driver]) + from(authorizations),
+			map[string]string{"pgx": "sha256(n::text::bytea)", "sqlite": "randomblob(32)"}[driver], over, past) + from(authorizations),
 		map[string]string{"pgx": "VACUUM ANALYZE", "sqlite": "PRAGMA wal_checkpoint(TRUNCATE)"}[driver],
 	} {
 		if _, err := db.ExecContext(ctx, text); err != nil {

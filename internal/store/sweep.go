@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -252,25 +251,17 @@ func (s *Store) sweepInTurn(ctx context.Context) error {
 	return s.timed(ctx, s.Sweep)
 }
 
-type lifetime struct {
-	id    string
-	until int64
-}
-
 // sweepPage returns the page's last id, "" at the end. It writes only where
 // there is something to delete.
 func (s *Store) sweepPage(ctx context.Context, after, end string, expired int64) (string, error) {
-	page, err := all(s.read(ctx), func(r scanner) (v lifetime, err error) {
-		var expires, refresh int64
-		err = r.Scan(&v.id, &expires, &refresh)
-		v.until = max(expires, refresh)
-		return v, err
-	}, `SELECT id, expires_at, refresh_until FROM authorizations WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3`, after, end, sweepBatch)
-	if err != nil || len(page) == 0 {
+	var last string
+	var over bool
+	if err := s.read(ctx).row(`SELECT COALESCE(MAX(id), ''), COALESCE(MAX(CASE WHEN expires_at < $1 AND refresh_until < $1 THEN 1 ELSE 0 END), 0) = 1
+		FROM (SELECT id, expires_at, refresh_until FROM authorizations WHERE id > $2 AND id <= $3 ORDER BY id LIMIT $4) AS page`,
+		expired, after, end, sweepBatch).Scan(&last, &over); err != nil {
 		return "", s.mapped(ctx, err)
 	}
-	last := page[len(page)-1].id
-	if !slices.ContainsFunc(page, func(v lifetime) bool { return v.until < expired }) {
+	if !over {
 		return last, nil
 	}
 	return last, s.statements(ctx, func(c conn) error {

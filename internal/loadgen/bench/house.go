@@ -86,9 +86,9 @@ func open(ctx context.Context, o options, s setting) (_ *house, err error) {
 		if err != nil {
 			return nil, err
 		}
-		n := &node{address: address, ops: ops}
+		n := &node{address: address, ops: ops, more: []string{"--ops-listen", ops}}
 		if o.profile != "" {
-			n.more = []string{"--ops-listen", ops, "--profiling", "on"}
+			n.more = append(n.more, "--profiling", "on")
 		}
 		h.nodes = append(h.nodes, n)
 	}
@@ -106,7 +106,7 @@ func open(ctx context.Context, o options, s setting) (_ *house, err error) {
 	if err := h.cli(ctx, "", nil, "migrate"); err != nil {
 		return nil, err
 	}
-	if err := loadgen.Fill(ctx, database, s.rows, time.Now()); err != nil {
+	if err := loadgen.Fill(ctx, database, s.rows, o.sweep, time.Now()); err != nil {
 		return nil, err
 	}
 	roots, err := h.certificate(o.tls)

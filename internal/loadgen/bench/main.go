@@ -21,6 +21,7 @@ type options struct {
 	nodes       int
 	tls, check  bool
 	operations  string
+	sweep       int
 	rate        float64
 	during      time.Duration
 	profile     string
@@ -37,6 +38,7 @@ func main() {
 	flag.BoolVar(&o.tls, "tls", false, "speak TLS")
 	flag.BoolVar(&o.check, "check", false, "fail when a number is above its limit")
 	flag.StringVar(&o.operations, "only", "", "operations whose name begins so")
+	flag.IntVar(&o.sweep, "sweep", 0, "of the authorizations, so many that are over: only what deleting them costs is measured")
 	flag.Float64Var(&o.rate, "rate", 0, "open loop: operations a second")
 	flag.DurationVar(&o.during, "for", 10*time.Second, "open loop: how long")
 	flag.StringVar(&o.profile, "profile", "", "folder for a CPU profile of each operation")

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -86,6 +87,10 @@ func (h *house) signIn(context.Context, int) error {
 }
 
 func (h *house) measure(ctx context.Context, o options, s setting) ([]loadgen.Result, error) {
+	if o.sweep > 0 {
+		result, err := h.meter.Closed(ctx, "sweep, an authorization", o.sweep, 1, h.swept(o.sweep))
+		return []loadgen.Result{result}, err
+	}
 	operations, err := h.operations(ctx, s.connections)
 	if err != nil {
 		return nil, err
@@ -114,6 +119,56 @@ func (h *house) measure(ctx context.Context, o options, s setting) ([]loadgen.Re
 		}
 	}
 	return results, nil
+}
+
+// swept waits, at its first call, until so many authorizations are deleted. It
+// counts what a server does beside in that time, too.
+func (h *house) swept(want int) loadgen.Operation {
+	total := 0
+	return func(ctx context.Context, _ int) error {
+		for seen := map[string]bool{}; total < want; time.Sleep(100 * time.Millisecond) {
+			for _, n := range h.nodes {
+				at, rows, err := n.lastSweep(ctx)
+				if err != nil {
+					return err
+				}
+				if sweep := n.ops + at; !seen[sweep] {
+					seen[sweep] = true
+					total += rows
+				}
+			}
+		}
+		return nil
+	}
+}
+
+// lastSweep reads a node's metrics.
+func (n *node) lastSweep(ctx context.Context) (at string, rows int, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.ops+"/metrics", nil)
+	if err != nil {
+		return "", 0, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return "", 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch name {
+		case "valetkey_sweep_last_timestamp_seconds":
+			at = value
+		case "valetkey_sweep_last_rows":
+			if number, err := strconv.ParseFloat(value, 64); err == nil {
+				rows = int(number)
+			}
+		}
+	}
+	return at, rows, nil
 }
 
 // profile records the first node's CPU while an operation runs.
