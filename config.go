@@ -244,7 +244,7 @@ func readKeyring(file string, create bool) (*seal.Keyring, error) {
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("master secret: %w", err)
-	case info.Mode().Perm()&0o077 != 0:
+	case readByOthers(info):
 		return nil, fmt.Errorf("master secret %s can be read by others (mode %04o); run: chmod 600 %s", file, info.Mode().Perm(), file)
 	}
 	content, err := os.ReadFile(file)

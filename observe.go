@@ -13,13 +13,13 @@ import (
 	"github.com/valetkey/valetkey/internal/trace"
 )
 
-// Traces says where OpenTelemetry traces go, in OTLP over HTTP.
+// Traces says where OpenTelemetry traces go, in OTLP over HTTP. What it leaves
+// out the standard variables say: OTEL_EXPORTER_OTLP_ENDPOINT and the like,
+// OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER.
 type Traces struct {
-	Endpoint   string            // the whole address, such as http://localhost:4318/v1/traces
-	Headers    map[string]string // sent along, such as the collector's key
-	Ratio      float64           // of requests that are traced, 0 to 1
-	Service    string            // service.name; "valetkey" when empty
-	Attributes map[string]string // of the resource, such as deployment.environment.name
+	Endpoint string            // of the collector, such as http://localhost:4318
+	Headers  map[string]string // sent along, such as the collector's key
+	Ratio    *float64          // of requests that are traced, 0 to 1; nil: OTEL_TRACES_SAMPLER, else all
 }
 
 // Certificate is what the server's TLS certificate is like, for metrics.
@@ -29,14 +29,14 @@ type Certificate interface {
 }
 
 // observers are made before anything that they observe.
-func (c *Config) observers() (*metrics.Metrics, *trace.Tracer) {
+func (c *Config) observers(ctx context.Context) (*metrics.Metrics, *trace.Tracer, error) {
 	if c.Traces == nil || c.OneOff {
-		return metrics.New(), nil
+		return metrics.New(), nil, nil
 	}
-	return metrics.New(), trace.New(trace.Config{
-		Endpoint: c.Traces.Endpoint, Headers: c.Traces.Headers, Ratio: c.Traces.Ratio, Service: c.Traces.Service,
-		Attributes: c.Traces.Attributes, Version: c.version(), Now: c.Now, Log: c.Log,
+	tracer, err := trace.New(ctx, trace.Config{
+		Endpoint: c.Traces.Endpoint, Headers: c.Traces.Headers, Ratio: c.Traces.Ratio, Version: c.version(), Log: c.Log,
 	})
+	return metrics.New(), tracer, err
 }
 
 func (c *Config) version() string {
@@ -82,6 +82,18 @@ func (s *Server) watched(c store.Config) store.Config {
 // fetcher asks the outside, for this server.
 func (s *Server) fetcher(c Config) *fetch.Client {
 	return fetch.New(fetch.Config{AllowLoopback: c.FetchAllowLoopback, Roots: c.FetchRoots, Span: s.call()})
+}
+
+// sendTraces until ctx is done, and then what is left.
+func (s *Server) sendTraces(ctx context.Context) {
+	if s.tracer == nil {
+		return
+	}
+	s.tracer.Start()
+	s.running.Go(func() {
+		<-ctx.Done()
+		s.tracer.Stop()
+	})
 }
 
 // observe has the hasher and the front heard, and tells the metrics whom to ask.

@@ -70,7 +70,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Issuer: c.Issuer, clock: clock}
-	s.metrics, s.tracer = c.observers()
+	if s.metrics, s.tracer, err = c.observers(ctx); err != nil {
+		return nil, err
+	}
 	st, err := store.Open(ctx, s.watched(store.Config{Database: c.Database, Issuer: c.Issuer, MasterCheck: ring.Check(), Now: c.Now, Log: c.Log, KeepRevocations: c.keepRevocations()}))
 	if err != nil {
 		return nil, err
@@ -119,9 +121,7 @@ func (s *Server) start(c Config) {
 	if s.post.Enabled() {
 		s.running.Go(func() { s.post.Run(mails) })
 	}
-	if s.tracer != nil {
-		s.running.Go(func() { s.tracer.Run(ctx) })
-	}
+	s.sendTraces(ctx)
 }
 
 // reseal brings what is kept sealed in rows under the master key that seals

@@ -27,7 +27,7 @@ type certificate struct {
 }
 
 // lookEvery is how often the files are looked at.
-const lookEvery = 3 * time.Second
+const lookEvery = 2 * time.Second
 
 // certificate loads the pair; nil without one.
 func (s *Settings) certificate(log *slog.Logger) (*certificate, error) {

@@ -24,8 +24,8 @@ func (h healthCmd) Run(ctx context.Context, s *Settings, c console) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return usageError{fmt.Errorf("--url: %w", err)}
+	if err != nil || req.URL.Host == "" || req.URL.Scheme != "http" && req.URL.Scheme != "https" {
+		return usageError{fmt.Errorf("--url: %q is not an address such as http://127.0.0.1:8080/healthz", address)}
 	}
 	// The certificate is for the name that others use; nothing is told here.
 	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // see above

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -77,14 +76,6 @@ func (s *Settings) observed(c *valetkey.Config, pair *certificate) (err error) {
 	}
 	c.Traces, err = s.traces(os.Getenv, c.Log)
 	return err
-}
-
-// tuneCollector trades some idle memory for CPU: what lives is a few MiB, so
-// collecting each time it doubles costs a tenth of a request. GOGC wins.
-func tuneCollector() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200)
-	}
 }
 
 // greet prints where the server is, and the link for the first administrator.

@@ -58,7 +58,7 @@ type Settings struct {
 	Profiling    string        `help:"Offer /debug/pprof at ops-listen: on or off." default:"off" env:"VALETKEY_PROFILING"`
 	StopDelay    time.Duration `help:"How long a server that was asked to stop goes on while /readyz says no." default:"0s" env:"VALETKEY_STOP_DELAY"`
 	OTLPEndpoint string        `name:"otlp-endpoint" help:"OpenTelemetry collector that traces go to, by HTTP; default: OTEL_EXPORTER_OTLP_ENDPOINT." placeholder:"URL" env:"VALETKEY_OTLP_ENDPOINT"`
-	TraceRatio   float64       `help:"Part of the requests that are traced, 0 to 1." default:"1" env:"VALETKEY_TRACE_RATIO"`
+	TraceRatio   *float64      `help:"Part of the requests that are traced, 0 to 1; default: OTEL_TRACES_SAMPLER, else all." placeholder:"RATIO" env:"VALETKEY_TRACE_RATIO"`
 
 	Throttle  string `help:"Slow sign-ins after wrong passwords: on or off (for tests)." default:"on" env:"VALETKEY_THROTTLE"`
 	LogLevel  string `help:"debug, info, warn or error." default:"info" env:"VALETKEY_LOG_LEVEL"`

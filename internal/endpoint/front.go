@@ -67,7 +67,7 @@ func (f *Front) finish(rec *statusRecorder, r *http.Request, v visit) {
 			f.ended(r, v, rec.status)
 			panic(fault)
 		}
-		f.Log.Error("panic", "request", v.id, "path", r.URL.Path, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
+		f.Log.ErrorContext(r.Context(), "panic", "request", v.id, "path", r.URL.Path, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
 		if f.Meter != nil {
 			f.Meter.Panicked()
 		}

@@ -35,11 +35,11 @@ func (f *Front) began(ctx context.Context, r *http.Request, id string) (context.
 		f.Meter.Began()
 	}
 	if f.Tracer != nil {
-		parent := ""
-		if f.trusted(peer(r)) && len(r.Header["Traceparent"]) == 1 {
-			parent = r.Header["Traceparent"][0]
+		var said http.Header
+		if f.trusted(peer(r)) {
+			said = r.Header
 		}
-		ctx, v.span = f.Tracer.Request(ctx, parent)
+		ctx, v.span = f.Tracer.Request(ctx, said)
 		v.span.Set("valetkey.request_id", id)
 	}
 	return ctx, v
@@ -56,7 +56,7 @@ func (f *Front) ended(r *http.Request, v visit, status int) {
 		route := routeOf(r.Pattern)
 		v.span.Set("http.request.method", knownMethod(r.Method))
 		v.span.Set("http.route", route)
-		v.span.SetNumber("http.response.status_code", int64(status))
+		v.span.SetNumber("http.response.status_code", status)
 		v.span.EndRequest(knownMethod(r.Method)+" "+route, status >= http.StatusInternalServerError)
 	}
 	if f.Access {

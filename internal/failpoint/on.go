@@ -15,13 +15,16 @@ import (
 )
 
 // place and left come from VALETKEY_FAILPOINT=place:n, the n-th time it is met.
+// With :panic behind, only what is at the place ends, as by a mistake of ours.
 var (
-	place string
-	left  atomic.Int64
+	place  string
+	left   atomic.Int64
+	panics bool
 )
 
 func init() {
 	name, n, _ := strings.Cut(os.Getenv("VALETKEY_FAILPOINT"), ":")
+	n, panics = strings.CutSuffix(n, ":panic")
 	times, _ := strconv.ParseInt(n, 10, 64)
 	place = name
 	left.Store(times)
@@ -29,7 +32,11 @@ func init() {
 
 // Hit ends the process when it is at the place for the n-th time.
 func Hit(at string) {
-	if at == place && left.Add(-1) == 0 {
+	switch {
+	case at != place || left.Add(-1) != 0:
+	case panics:
+		panic("failpoint " + at)
+	default:
 		die()
 	}
 }

@@ -60,3 +60,24 @@ func Fill(ctx context.Context, database string, authorizations, over int, now ti
 	}
 	return nil
 }
+
+// Partition makes the empty table of authorizations one of so many partitions by
+// the hash of its primary key, by which every hot statement finds its row:
+// docs/scale.md.
+func Partition(ctx context.Context, database string, partitions int) (err error) {
+	db, err := sql.Open("pgx", database)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	_, err = db.ExecContext(ctx, fmt.Sprintf(`DO $$ BEGIN
+	ALTER TABLE authorizations RENAME TO whole;
+	CREATE TABLE authorizations (LIKE whole INCLUDING DEFAULTS, PRIMARY KEY (id)) PARTITION BY HASH (id);
+	FOR i IN 0..%d LOOP
+		EXECUTE format('CREATE TABLE authorizations_p%%s PARTITION OF authorizations FOR VALUES WITH (MODULUS %d, REMAINDER %%s)', i, i);
+	END LOOP;
+	DROP TABLE whole;
+	CREATE INDEX authorizations_pair ON authorizations (subject, client_id);
+END $$`, partitions-1, partitions))
+	return err
+}

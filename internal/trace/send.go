@@ -1,113 +1,83 @@
 package trace
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"io"
-	"net/http"
-	"strconv"
-	"time"
+	"errors"
+	"log/slog"
+	"net"
+	"sync/atomic"
+
+	"github.com/go-logr/logr"
+	global "go.opentelemetry.io/otel"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// Run sends what has ended until ctx is done, and then what is left, for as long
-// as one try takes.
-func (t *Tracer) Run(ctx context.Context) {
-	ticker := time.NewTicker(t.every)
-	defer ticker.Stop()
-	failing := false
-	for batch := []*Span(nil); ; {
-		select {
-		case s := <-t.finished:
-			if batch = append(batch, s); len(batch) < maxBatch {
-				continue
-			}
-		case <-ticker.C:
-		case <-ctx.Done():
-			t.last(ctx, batch)
-			return
-		}
-		if len(batch) == 0 {
-			continue
-		}
-		err := t.patiently(ctx, batch)
-		t.count(len(batch), err)
-		if err != nil && !failing {
-			t.c.Log.WarnContext(ctx, "traces can't be sent", "error", err)
-		}
-		failing, batch = err != nil, nil
-	}
+// maxQueue bounds the spans that wait or are being sent.
+const maxQueue = 4096
+
+// queue keeps the SDK's from ever being full, since that one drops in silence.
+type queue struct {
+	sdk.SpanProcessor
+	sender *sender
 }
 
-func (t *Tracer) count(spans int, err error) {
-	if err != nil {
-		t.dropped.Add(uint64(spans)) //nolint:gosec // a length
+// OnEnd implements sdk.SpanProcessor. It never waits.
+func (q queue) OnEnd(span sdk.ReadOnlySpan) {
+	if !span.SpanContext().IsSampled() {
 		return
 	}
-	t.sent.Add(uint64(spans)) //nolint:gosec // a length
-}
-
-// last sends what is left in one try.
-func (t *Tracer) last(ctx context.Context, batch []*Span) {
-	for {
-		select {
-		case s := <-t.finished:
-			batch = append(batch, s)
-			continue
-		default:
-		}
-		break
-	}
-	if len(batch) == 0 {
+	if q.sender.waiting.Add(1) > maxQueue {
+		q.sender.waiting.Add(-1)
+		q.sender.dropped.Add(1)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	_, _, err := t.send(ctx, t.encode(batch))
-	t.count(len(batch), err)
+	q.SpanProcessor.OnEnd(span)
 }
 
-// patiently tries again what a collector couldn't take just now: OTLP/HTTP,
-// "Failures" and "Throttling".
-func (t *Tracer) patiently(ctx context.Context, batch []*Span) error {
-	content := t.encode(batch)
-	for tries := 0; ; tries++ {
-		again, after, err := t.send(ctx, content)
-		if err == nil || !again || tries == len(t.pauses) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(max(t.pauses[tries], after)):
-		}
-	}
+// sender counts what arrives. A collector's failure is logged once until it
+// takes spans again.
+type sender struct {
+	sdk.SpanExporter
+	log     *slog.Logger
+	waiting atomic.Int64
+	failing atomic.Bool
+
+	sent, dropped atomic.Uint64
 }
 
-// send makes one try. again says whether another makes sense, and after how long.
-func (t *Tracer) send(ctx context.Context, content []byte) (again bool, after time.Duration, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.c.Endpoint, bytes.NewReader(content))
+// ExportSpans implements sdk.SpanExporter.
+func (s *sender) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
+	err := s.SpanExporter.ExportSpans(ctx, spans)
+	s.waiting.Add(-int64(len(spans)))
 	if err != nil {
-		return false, 0, err
+		s.dropped.Add(uint64(len(spans)))
+		if !s.failing.Swap(true) {
+			s.log.WarnContext(ctx, "traces can't be sent", "error", short(err.Error()))
+		}
+		return nil // it is told here, and not to the program's handler of errors
 	}
-	req.Header.Set("Content-Type", "application/x-protobuf")
-	req.Header.Set("User-Agent", "valetkey")
-	for name, value := range t.c.Headers {
-		req.Header.Set(name, value)
+	s.sent.Add(uint64(len(spans)))
+	s.failing.Store(false)
+	return nil
+}
+
+// short: an error may hold a whole page that a proxy answered.
+func short(text string) string { return text[:min(len(text), 300)] }
+
+// failure is the kind of an error and not its text, which may quote what was
+// sent.
+func failure(err error) string {
+	var network net.Error
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout() {
+		return "timeout"
 	}
-	resp, err := t.c.Client.Do(req)
-	if err != nil {
-		return true, 0, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection is kept
-	switch resp.StatusCode {
-	case http.StatusOK, http.StatusAccepted, http.StatusNoContent:
-		return false, 0, nil
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		again = true
-	}
-	const longest = 30
-	wait, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-	return again, time.Duration(min(max(wait, 0), longest)) * time.Second, fmt.Errorf("the collector answered %d", resp.StatusCode)
+	return "failed"
+}
+
+// LogTo has what OpenTelemetry's library complains of in this log. It holds for
+// the whole program: an embedder has its own. What it says beside is left out,
+// since of a header that it can't read it shows all.
+func LogTo(log *slog.Logger) {
+	global.SetLogger(logr.Discard())
+	global.SetErrorHandler(global.ErrorHandlerFunc(func(err error) { log.Warn("tracing", "error", short(err.Error())) }))
 }

@@ -1,231 +1,188 @@
 // Package trace follows requests through the server and tells a collector of
-// them in OpenTelemetry's protocol, by protobuf over HTTP.
+// them. It is the one door to OpenTelemetry: its SDK makes spans, its exporter
+// sends them by OTLP over HTTP, and what Config doesn't say its own variables do
+// (OTEL_EXPORTER_OTLP_…, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES,
+// OTEL_TRACES_SAMPLER, OTEL_BSP_…).
 //
-// It is small on purpose: spans with a few attributes, W3C trace contexts, a
-// queue that drops rather than waits, and the encoding. The SDK with its exporter
-// would add three megabytes to the program. A server that doesn't trace has no Tracer, and
-// a request that isn't sampled has no span. No secret is an attribute: callers
-// give names, ids of clients and hosts, never what was sent.
+// A server that doesn't trace has no Tracer, and a request that isn't sampled has
+// no Span. A collector that is slow or gone costs spans and never a request. No
+// secret is an attribute: callers give names, ids of clients and hosts, never
+// what was sent; an error is told by its kind, never by its text.
 package trace
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
+	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
-	"sync"
-	"sync/atomic"
+	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	otel "go.opentelemetry.io/otel/trace"
 )
 
-// Config says where traces go.
+// Config says where traces go. Its zero value leaves all to the variables.
 type Config struct {
-	Endpoint   string            // the whole address, such as http://localhost:4318/v1/traces
-	Headers    map[string]string // sent along, such as a collector's key
-	Ratio      float64           // of the requests that nobody asked to be traced, those that are
-	Service    string            // "valetkey" when empty
-	Version    string
-	Attributes map[string]string // of the resource
-	Now        func() time.Time
-	Log        *slog.Logger
-	Client     *http.Client // nil: one of its own
+	Endpoint string            // of the collector, such as http://localhost:4318
+	Headers  map[string]string // sent along, such as a collector's key
+	Ratio    *float64          // of the requests that nobody decided about, those that are traced
+	Version  string
+	Log      *slog.Logger
 }
 
-// Tracer makes spans. Run sends them.
+// Tracer makes spans. They are sent from Start to Stop.
 type Tracer struct {
-	c        Config
-	limit    uint64 // of the second half of a trace id, which is random
-	finished chan *Span
-	every    time.Duration
-	pauses   []time.Duration // before each further try to send
-
-	sent, dropped atomic.Uint64
+	provider *sdk.TracerProvider
+	spans    otel.Tracer
+	sender   *sender
 }
 
-const (
-	maxQueue  = 4096
-	maxBatch  = 512
-	sendEvery = 2 * time.Second
-	sendLimit = 5 * time.Second
-)
-
-// New makes a Tracer.
-func New(c Config) *Tracer {
-	if c.Service == "" {
-		c.Service = "valetkey"
-	}
+// New makes a Tracer. It speaks to nobody before Start.
+func New(ctx context.Context, c Config) (*Tracer, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.Client == nil {
-		c.Client = &http.Client{
-			Timeout:       sendLimit,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+	exporter, err := otlptracehttp.New(ctx, c.destination()...)
+	if err != nil {
+		return nil, fmt.Errorf("traces: %w", err)
 	}
-	return &Tracer{
-		c: c, limit: uint64(min(max(c.Ratio, 0), 1) * math.MaxInt64), finished: make(chan *Span, maxQueue),
-		every: sendEvery, pauses: []time.Duration{time.Second, 3 * time.Second},
+	about, err := resource.New(ctx,
+		resource.WithAttributes(attribute.String("service.name", "valetkey"), attribute.String("service.version", c.Version)),
+		resource.WithTelemetrySDK(), resource.WithFromEnv()) // a later one wins
+	if err != nil {
+		c.Log.WarnContext(ctx, "OTEL_RESOURCE_ATTRIBUTES isn't written as key=value,key=value; a part of it is left out")
 	}
+	options := []sdk.TracerProviderOption{sdk.WithResource(about)}
+	if c.Ratio != nil {
+		options = append(options, sdk.WithSampler(sdk.ParentBased(sdk.TraceIDRatioBased(*c.Ratio))))
+	}
+	t := &Tracer{provider: sdk.NewTracerProvider(options...), sender: &sender{SpanExporter: exporter, log: c.Log}}
+	t.spans = t.provider.Tracer("github.com/valetkey/valetkey", otel.WithInstrumentationVersion(c.Version))
+	return t, nil
+}
+
+func (c Config) destination() (options []otlptracehttp.Option) {
+	if c.Endpoint != "" {
+		options = append(options, otlptracehttp.WithEndpointURL(strings.TrimSuffix(c.Endpoint, "/")+"/v1/traces"))
+	}
+	if len(c.Headers) > 0 {
+		options = append(options, otlptracehttp.WithHeaders(c.Headers))
+	}
+	return options
+}
+
+// Start has spans sent from now on.
+func (t *Tracer) Start() {
+	t.provider.RegisterSpanProcessor(queue{sdk.NewBatchSpanProcessor(t.sender, sdk.WithMaxQueueSize(maxQueue)), t.sender})
+}
+
+// stopWithin is how long what is left at the end may take. A server has ten
+// seconds to stop, of which requests under way may take nine.
+const stopWithin = 700 * time.Millisecond
+
+// Stop sends what is left, if that is quick.
+func (t *Tracer) Stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+	defer cancel()
+	_ = t.provider.Shutdown(ctx) // what failed is counted
+	_ = t.sender.Shutdown(ctx)   // ends a try that is under way
 }
 
 // Stats tells how many spans arrived, and how many were given up.
-func (t *Tracer) Stats() (sent, dropped uint64) { return t.sent.Load(), t.dropped.Load() }
+func (t *Tracer) Stats() (sent, dropped uint64) { return t.sender.sent.Load(), t.sender.dropped.Load() }
 
-// Span is a part of a trace. A nil one is a request that isn't sampled.
-type Span struct {
-	tracer  *Tracer
-	trace   [16]byte
-	id      [8]byte
-	parent  [8]byte
-	kind    kind
-	name    string
-	started time.Time
-	ended   time.Time
-	failed  string // why; "" when it went well
+// Span is that of a request. A nil one is a request that isn't sampled.
+type Span struct{ is otel.Span }
 
-	mu         sync.Mutex
-	attributes []attribute
-}
-
-type kind int32
-
-// OpenTelemetry's SpanKind.
-const (
-	internal kind = 1
-	server   kind = 2
-	client   kind = 3
-)
-
-type attribute struct {
-	key, value string
-	number     int64 // instead of a text, when isNumber
-	isNumber   bool
-}
-
-type spanKey struct{}
-
-func of(ctx context.Context) *Span {
-	s, _ := ctx.Value(spanKey{}).(*Span)
-	return s
-}
-
-// Request begins the span of a request. parent is its traceparent header, when
-// who sent it may say so. The context comes back as it is when the request isn't
-// sampled.
-func (t *Tracer) Request(ctx context.Context, parent string) (context.Context, *Span) {
-	s := &Span{tracer: t, kind: server, started: t.c.Now()}
-	from, ok := parseParent(parent)
-	switch {
-	case ok && !from.sampled:
-		return ctx, nil
-	case ok:
-		s.trace, s.parent = from.trace, from.span
-	default:
-		_, _ = rand.Read(s.trace[:])
-		if binary.BigEndian.Uint64(s.trace[8:])>>1 >= t.limit {
-			return ctx, nil
-		}
+// Request begins the span of a request. header is what it came with, when who
+// sent it may say that a trace of theirs goes on here; else nil.
+func (t *Tracer) Request(ctx context.Context, header http.Header) (context.Context, *Span) {
+	if len(header["Traceparent"]) == 1 {
+		ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(header))
 	}
-	_, _ = rand.Read(s.id[:])
-	return context.WithValue(ctx, spanKey{}, s), s
+	ctx, span := t.spans.Start(ctx, "request", otel.WithSpanKind(otel.SpanKindServer))
+	if !span.IsRecording() {
+		return ctx, nil
+	}
+	return ctx, &Span{span}
 }
 
 // Child begins a part of a request, and returns what ends it. Attributes are
 // keys and values in turns.
 func (t *Tracer) Child(ctx context.Context, name string, attributes ...string) func(error) {
-	return t.child(ctx, internal, name, attributes)
+	return t.child(ctx, otel.SpanKindInternal, name, attributes)
 }
 
-// Call is Child for a request to another server.
+// Call is Child for a request to another server. That server isn't told of the
+// trace: it is a stranger's.
 func (t *Tracer) Call(ctx context.Context, name string, attributes ...string) func(error) {
-	return t.child(ctx, client, name, attributes)
+	return t.child(ctx, otel.SpanKindClient, name, attributes)
 }
 
-func (t *Tracer) child(ctx context.Context, k kind, name string, attributes []string) func(error) {
-	above := of(ctx)
-	if above == nil {
+func (t *Tracer) child(ctx context.Context, kind otel.SpanKind, name string, attributes []string) func(error) {
+	if !otel.SpanFromContext(ctx).IsRecording() {
 		return nothing
 	}
-	s := &Span{tracer: t, trace: above.trace, parent: above.id, kind: k, name: name, started: t.c.Now()}
-	_, _ = rand.Read(s.id[:])
+	_, span := t.spans.Start(ctx, name, otel.WithSpanKind(kind))
 	for i := 0; i+1 < len(attributes); i += 2 {
-		s.Set(attributes[i], attributes[i+1])
+		span.SetAttributes(attribute.String(attributes[i], attributes[i+1]))
 	}
 	return func(err error) {
 		if err != nil {
-			s.failed = failure(err)
+			span.SetStatus(codes.Error, failure(err))
 		}
-		s.end()
+		end(span)
 	}
 }
 
 func nothing(error) {}
 
+// end is never deferred itself: a span that is ended so writes a panic's text
+// into the trace.
+func end(span otel.Span) { span.End() }
+
 // Set adds an attribute; a later one of the same key wins.
-func (s *Span) Set(key, value string) { s.set(attribute{key: key, value: value}) }
+func (s *Span) Set(key, value string) {
+	if s != nil {
+		s.is.SetAttributes(attribute.String(key, value))
+	}
+}
 
 // SetNumber is Set for a number.
-func (s *Span) SetNumber(key string, value int64) {
-	s.set(attribute{key: key, number: value, isNumber: true})
-}
-
-func (s *Span) set(a attribute) {
-	if s == nil {
-		return
+func (s *Span) SetNumber(key string, value int) {
+	if s != nil {
+		s.is.SetAttributes(attribute.Int(key, value))
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range s.attributes {
-		if s.attributes[i].key == a.key {
-			s.attributes[i] = a
-			return
-		}
-	}
-	s.attributes = append(s.attributes, a)
-}
-
-// Set adds an attribute to the request that a context belongs to.
-func Set(ctx context.Context, key, value string) { of(ctx).Set(key, value) }
-
-// ID is the trace of the request that a context belongs to; "" when it isn't
-// sampled.
-func ID(ctx context.Context) string {
-	s := of(ctx)
-	if s == nil {
-		return ""
-	}
-	return hexOf(s.trace[:])
 }
 
 // EndRequest ends the span of a request under the name that its route has.
 func (s *Span) EndRequest(name string, failed bool) {
-	s.name = name
+	if s == nil {
+		return
+	}
+	s.is.SetName(name)
 	if failed {
-		s.failed = "server error"
+		s.is.SetStatus(codes.Error, "server error")
 	}
-	s.end()
+	end(s.is)
 }
 
-// end hands the span over; when the queue is full it is dropped.
-func (s *Span) end() {
-	s.ended = s.tracer.c.Now()
-	select {
-	case s.tracer.finished <- s:
-	default:
-		s.tracer.dropped.Add(1)
-	}
+// Set adds an attribute to the request that a context belongs to.
+func Set(ctx context.Context, key, value string) {
+	otel.SpanFromContext(ctx).SetAttributes(attribute.String(key, value))
 }
 
-// failure is the kind of an error and not its text, which may quote what was
-// sent.
-func failure(err error) string {
-	switch {
-	case isTimeout(err):
-		return "timeout"
-	default:
-		return "failed"
+// ID is the trace of the request that a context belongs to; "" when it isn't
+// sampled.
+func ID(ctx context.Context) string {
+	if span := otel.SpanContextFromContext(ctx); span.IsSampled() {
+		return span.TraceID().String()
 	}
+	return ""
 }

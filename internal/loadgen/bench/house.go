@@ -106,6 +106,11 @@ func open(ctx context.Context, o options, s setting) (_ *house, err error) {
 	if err := h.cli(ctx, "", nil, "migrate"); err != nil {
 		return nil, err
 	}
+	if o.partitions > 0 {
+		if err := loadgen.Partition(ctx, database, o.partitions); err != nil {
+			return nil, err
+		}
+	}
 	if err := loadgen.Fill(ctx, database, s.rows, o.sweep, time.Now()); err != nil {
 		return nil, err
 	}

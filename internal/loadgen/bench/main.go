@@ -22,6 +22,7 @@ type options struct {
 	tls, check  bool
 	operations  string
 	sweep       int
+	partitions  int
 	rate        float64
 	during      time.Duration
 	profile     string
@@ -38,6 +39,7 @@ func main() {
 	flag.BoolVar(&o.tls, "tls", false, "speak TLS")
 	flag.BoolVar(&o.check, "check", false, "fail when a number is above its limit")
 	flag.StringVar(&o.operations, "only", "", "operations whose name begins so")
+	flag.IntVar(&o.partitions, "partitions", 0, "of the authorizations on PostgreSQL; 0: none")
 	flag.IntVar(&o.sweep, "sweep", 0, "of the authorizations, so many that are over: only what deleting them costs is measured")
 	flag.Float64Var(&o.rate, "rate", 0, "open loop: operations a second")
 	flag.DurationVar(&o.during, "for", 10*time.Second, "open loop: how long")
