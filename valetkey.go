@@ -80,7 +80,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := st.Declare(ctx, c.Scopes, c.Resources); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	signing, err := keys.New(ctx, keys.Config{Store: st, Box: ring.Box("signing-key", ""), Now: c.Now, Log: c.Log, OneOff: c.OneOff})
+	signing, err := keys.New(ctx, keys.Config{Store: st, Box: ring.Box("signing-key", ""), Now: c.Now, Log: c.Log, OneOff: c.OneOff, Changed: st.Moved()})
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}

@@ -464,6 +464,48 @@ func raceEnding(t *testing.T, c *cluster, e ending) {
 	}
 }
 
+// Test318OnEveryNode: an emergency at one node is one at every other within a
+// second: the old key is gone, and what it signed is refused.
+func Test318OnEveryNode(t *testing.T) {
+	for name, database := range databases {
+		t.Run(name, func(t *testing.T) {
+			config := setup(database(t))
+			config.Issuer = "http://localhost:8080"
+			var nodes [2]*valetkey.Server
+			for i := range nodes {
+				var err error
+				if nodes[i], err = valetkey.New(t.Context(), config); err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = nodes[i].Close() }()
+			}
+			same := func(within time.Duration) bool {
+				for began := time.Now(); time.Since(began) < within; time.Sleep(5 * time.Millisecond) {
+					if one := jwks(t, nodes[0]); one == jwks(t, nodes[1]) && strings.Count(one, `"kid"`) >= 2 {
+						return true
+					}
+				}
+				return false
+			}
+			if !same(10 * time.Second) {
+				t.Fatal("the nodes don't agree on their first keys")
+			}
+			for range 3 {
+				before := jwks(t, nodes[0])
+				if err := nodes[0].Admin().RotateKey(t.Context(), "ES256", true); err != nil {
+					t.Fatal(err)
+				}
+				if jwks(t, nodes[0]) == before {
+					t.Fatal("the key is as it was")
+				}
+				if !same(time.Second) {
+					t.Error("318: the other node has another key set after a second")
+				}
+			}
+		})
+	}
+}
+
 // Test320NodesStartAtOnce: several nodes that begin on an empty database make
 // one set of keys, of one installation.
 func Test320NodesStartAtOnce(t *testing.T) {

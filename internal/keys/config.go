@@ -16,11 +16,12 @@ type Config struct {
 	Box   *seal.Box // of a kind that nothing else uses
 	Now   func() time.Time
 
-	Algs    []jose.Alg    // of which there is always a key; default ES256 and RS256
-	Period  time.Duration // a key signs that long; default 90 days
-	Lead    time.Duration // published before it signs; default 24 h, above the key set's max-age
-	Overlap time.Duration // published after it retired; default 24 h, above any token's life
-	Poll    time.Duration // how soon another process's doings are seen; default 2 s
+	Algs    []jose.Alg      // of which there is always a key; default ES256 and RS256
+	Period  time.Duration   // a key signs that long; default 90 days
+	Lead    time.Duration   // published before it signs; default 24 h, above the key set's max-age
+	Overlap time.Duration   // published after it retired; default 24 h, above any token's life
+	Poll    time.Duration   // how soon another process's doings are seen at the latest; default 2 s
+	Changed <-chan struct{} // says that there may be some; nil: nobody does
 	Log     *slog.Logger
 
 	// OneOff is for a command that looks or rotates and ends: New makes no keys.

@@ -102,6 +102,7 @@ func (r *Ring) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		case <-r.c.Changed:
 		}
 		err := r.Tick(ctx)
 		switch {

@@ -26,6 +26,7 @@ type cache struct {
 	stale    bool
 	expiry   *time.Timer
 	polledAt time.Time // of the last success; zero: none yet
+	moved    chan struct{}
 
 	clients  map[string]*oauth.Client
 	absent   map[string]struct{}
@@ -35,7 +36,7 @@ type cache struct {
 }
 
 func newCache() *cache {
-	c := &cache{stale: true}
+	c := &cache{stale: true, moved: make(chan struct{}, 1)}
 	c.clear()
 	c.expiry = time.AfterFunc(staleAfter, c.expire)
 	return c
@@ -73,10 +74,18 @@ func (c *cache) polled(version int64) {
 	if version != c.version {
 		c.version = version
 		c.clear()
+		select {
+		case c.moved <- struct{}{}:
+		default:
+		}
 	}
 	c.stale, c.polledAt = false, stopwatch()
 	c.expiry.Reset(staleAfter)
 }
+
+// Moved tells one listener that something was changed, here or by another
+// process, that nodes keep in memory: clients, the catalog, signing keys.
+func (s *Store) Moved() <-chan struct{} { return s.cache.moved }
 
 // pollOnce looks for other processes' changes.
 func (s *Store) pollOnce(ctx context.Context) error {

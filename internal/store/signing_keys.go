@@ -22,8 +22,8 @@ func scanSigningKey(r scanner) (k keys.Record, err error) {
 }
 
 // AddSigningKey implements keys.Store.
-func (s *Store) AddSigningKey(ctx context.Context, r keys.Record) (bool, error) {
-	return write(ctx, s, single, func(c conn) (bool, error) {
+func (s *Store) AddSigningKey(ctx context.Context, r keys.Record) (added bool, err error) {
+	added, err = write(ctx, s, serial, func(c conn) (bool, error) {
 		var kid string
 		err := c.row(`INSERT INTO signing_keys (`+keyColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (alg, replaces) DO NOTHING RETURNING kid`,
@@ -31,13 +31,20 @@ func (s *Store) AddSigningKey(ctx context.Context, r keys.Record) (bool, error) 
 		if isNotFound(err) {
 			return false, nil
 		}
-		return err == nil, err
+		if err != nil {
+			return false, err
+		}
+		return true, raiseVersion(c)
 	})
+	if added {
+		s.announce(ctx)
+	}
+	return added, err
 }
 
 // UpdateSigningKey implements keys.Store.
 func (s *Store) UpdateSigningKey(ctx context.Context, r keys.Record) error {
-	return s.statement(ctx, func(c conn) error {
+	return s.change(ctx, func(c conn) error {
 		_, err := c.exec(`UPDATE signing_keys SET published_at = $1, signs_at = $2, retires_at = $3,
 			removed_at = $4 WHERE kid = $5`, r.PublishedAt, r.SignsAt, r.RetiresAt, r.RemovedAt, r.KID)
 		return err
@@ -47,7 +54,7 @@ func (s *Store) UpdateSigningKey(ctx context.Context, r keys.Record) error {
 // DeleteSigningKeys implements keys.Store. A key whose end isn't known yet has
 // no RemovedAt and stays.
 func (s *Store) DeleteSigningKeys(ctx context.Context, removedBefore int64) error {
-	return s.statement(ctx, func(c conn) error {
+	return s.change(ctx, func(c conn) error {
 		_, err := c.exec("DELETE FROM signing_keys WHERE removed_at > 0 AND removed_at < $1", removedBefore)
 		return err
 	})
