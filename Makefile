@@ -5,7 +5,7 @@ BIN     := bin/valetkey
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export CGO_ENABLED ?= 0
 
-.PHONY: build run dev check lint unit test deps bench specs clean
+.PHONY: build run dev check lint unit test deps bench soak specs clean
 
 build:
 	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/valetkey
@@ -40,6 +40,10 @@ deps:
 
 bench:
 	go run ./internal/loadgen/bench
+
+# The mixed load for an hour, or for as long as SOAK says, on each database.
+soak:
+	FAULTS=long go test -timeout 26h ./test/faults -run TestSoak -v
 
 # docs/specs.md from the sections that comments name.
 specs:

@@ -120,9 +120,13 @@ func (v visitor) get(ctx context.Context, address string) (a answer, err error) 
 	return a, err
 }
 
-// alive asks /healthz, and holds the clocks against each other on the way.
+// metadata is what the issuer answers with wherever its operations are asked.
+func (v visitor) metadata() string { return v.issuer + "/.well-known/openid-configuration" }
+
+// alive asks for the metadata, and holds the clocks against each other on the
+// way.
 func (v visitor) alive(ctx context.Context) (found []valetkey.Finding, alive bool) {
-	a, err := v.get(ctx, v.issuer+"/healthz")
+	a, err := v.get(ctx, v.metadata())
 	var untrusted *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &untrusted):
@@ -137,8 +141,8 @@ func (v visitor) alive(ctx context.Context) (found []valetkey.Finding, alive boo
 	if a.leaf != nil {
 		found = append(found, judgeCertificate(v.issuer, a.leaf, v.issuer))
 	}
-	if a.status != http.StatusOK || string(a.content) != "ok\n" {
-		return append(found, bad("issuer", "check which server the proxy passes requests on to", "%s/healthz answers %s, and not as this program does", v.issuer, a.words)), false
+	if a.status != http.StatusOK || !json.Valid(a.content) {
+		return append(found, bad("issuer", "check which server the proxy passes requests on to", "%s answers %s, and not as this program does", v.metadata(), a.words)), false
 	}
 	return found, true
 }
@@ -159,7 +163,7 @@ func (v visitor) itself(ctx context.Context, kids []string) valetkey.Finding {
 		Issuer string `json:"issuer"`
 		JWKS   string `json:"jwks_uri"`
 	}
-	if err := v.document(ctx, v.issuer+"/.well-known/openid-configuration", &self); err != nil {
+	if err := v.document(ctx, v.metadata(), &self); err != nil {
 		return bad("issuer", "read the server's log, and check what the proxy passes on", "its metadata can't be had: %v", err)
 	}
 	if self.Issuer != v.issuer {

@@ -148,15 +148,15 @@ func (s *Service) byPassword(ctx context.Context, user User, a Attempt) (User, e
 		return s.byExternal(ctx, a, password)
 	}
 	if user.Password == "" {
-		if err := s.Hasher.VerifyNothing(ctx, a.Address, password); err != nil {
+		if err := s.Hasher.VerifyNothing(ctx, a.line(), password); err != nil {
 			return User{}, err
 		}
 		return User{}, ErrWrong
 	}
-	ok, err := s.Hasher.Verify(ctx, a.Address, password, user.Password)
+	ok, err := s.Hasher.Verify(ctx, a.line(), password, user.Password)
 	if err == nil && !ok && a.Password != password && secret.Outdated(user.Password) && possiblePassword(a.Password) {
 		// Other systems hashed what was typed, not its normal form.
-		ok, err = s.Hasher.Verify(ctx, a.Address, a.Password, user.Password)
+		ok, err = s.Hasher.Verify(ctx, a.line(), a.Password, user.Password)
 	}
 	switch {
 	case err != nil:
@@ -164,7 +164,7 @@ func (s *Service) byPassword(ctx context.Context, user User, a Attempt) (User, e
 	case !ok || user.Disabled || user.Locked:
 		return User{}, ErrWrong
 	case secret.Outdated(user.Password):
-		s.rehash(ctx, user, a.Address, password)
+		s.rehash(ctx, user, a.line(), password)
 	}
 	return user, nil
 }

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/valetkey/valetkey/internal/secret"
 )
 
 // SlowDown refuses a try for a while; errors.Is(err, ErrSlowDown) holds.
@@ -73,6 +75,15 @@ type Attempt struct {
 	Password string
 	Address  string // the client's, resolved once from trusted proxies
 	Device   string // the browser's cookie; among the person's browsers it has a count of its own
+}
+
+// line is where a try stands in line for its hash: a browser that is known to be
+// the person's has one of its own, which no flood from strangers is before.
+func (a Attempt) line() string {
+	if a.Device != "" {
+		return secret.KnownBrowser + a.Device
+	}
+	return networkOf(a.Address)
 }
 
 type slot struct {

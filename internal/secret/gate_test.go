@@ -42,8 +42,8 @@ func TestGateTakesTurnsByAddress(t *testing.T) {
 	})
 }
 
-// Case 241: who finds the queue full is refused at once, but a flood from one
-// address makes room for others.
+// Case 241: who finds the queue full is refused at once, and beside others a line
+// that takes as many places as it leaves; a flood from one address makes room.
 func Test241GateQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(1, 4, time.Minute)
@@ -53,27 +53,30 @@ func Test241GateQueueIsBounded(t *testing.T) {
 			go func() { results <- g.enter(t.Context(), addr) }()
 			synctest.Wait()
 		}
-		for range 4 {
+		refused := func(who string) {
+			t.Helper()
+			start := time.Now()
+			enter(who)
+			if err := <-results; !errors.Is(err, ErrBusy) || time.Since(start) != 0 {
+				t.Errorf("%s: %v after %v", who, err, time.Since(start))
+			}
+		}
+		for range 4 { // alone it may fill the queue
 			enter("flood")
 		}
-		start := time.Now()
-		enter("flood") // the fifth
-		if err := <-results; !errors.Is(err, ErrBusy) || time.Since(start) != 0 {
-			t.Errorf("the fifth: %v after %v", err, time.Since(start))
+		refused("flood")
+		for i, who := range []string{"other", "third", "fourth"} {
+			enter(who) // in place of the flood's last
+			if err := <-results; !errors.Is(err, ErrBusy) {
+				t.Errorf("sent away for %s: %v", who, err)
+			}
+			if len(g.lines["flood"]) != 3-i || g.waiting != 4 {
+				t.Errorf("lines %v, %d waiting", g.lines, g.waiting)
+			}
+			refused(who)
+			refused("flood")
 		}
-		enter("other") // in place of the flood's last
-		if err := <-results; !errors.Is(err, ErrBusy) {
-			t.Errorf("sent away: %v", err)
-		}
-		if len(g.lines["flood"]) != 3 || len(g.lines["other"]) != 1 || g.waiting != 4 {
-			t.Errorf("lines %v, %d waiting", g.lines, g.waiting)
-		}
-		enter("third") // flood has 3: makes room; now 2, 1, 1
-		<-results
-		enter("fourth") // flood has 2, which isn't more than one above none
-		if err := <-results; !errors.Is(err, ErrBusy) {
-			t.Errorf("one more: %v", err)
-		}
+		refused("fifth") // nobody has two
 		for range 4 {
 			g.leave()
 			if err := <-results; err != nil {
@@ -83,6 +86,61 @@ func Test241GateQueueIsBounded(t *testing.T) {
 		g.leave()
 		empty(t, g, 1)
 	})
+}
+
+// 3.7: when many addresses send without end, who comes from elsewhere finds room
+// and is next; a known browser is before even those.
+func TestGateLetsOthersThroughAFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(1, 8, time.Minute)
+		flood := func(i int) string { return string(rune('a' + i%16)) }
+		_ = g.enter(t.Context(), "first")
+		for i := range 16 * (unlike + 2) { // each is served a few times
+			go func() { _ = g.enter(t.Context(), flood(i)) }()
+			synctest.Wait()
+			g.leave()
+		}
+		served := make(chan string, 16)
+		enter := func(who string) {
+			go func() {
+				if g.enter(t.Context(), who) == nil {
+					served <- who
+				}
+			}()
+			synctest.Wait()
+		}
+		for i := range 8 {
+			enter(flood(i))
+		}
+		enter("elsewhere")
+		enter(KnownBrowser + "ada's")
+		for _, want := range []string{KnownBrowser + "ada's", "elsewhere"} {
+			g.leave()
+			if got := <-served; got != want {
+				t.Errorf("%s before %s", got, want)
+			}
+		}
+		for range 6 {
+			g.leave()
+			<-served
+		}
+		g.leave()
+		empty(t, g, 1)
+	})
+}
+
+// What had its turns long ago is forgotten.
+func TestGateForgets(t *testing.T) {
+	g := newGate(1, 8, time.Minute)
+	for i := range 10 * lately {
+		if err := g.enter(t.Context(), string(rune(i))); err != nil {
+			t.Fatal(err)
+		}
+		g.leave()
+	}
+	if len(g.had) > 2*lately {
+		t.Errorf("%d are remembered", len(g.had))
+	}
 }
 
 func TestGateWaitsNoLongerThanAllowed(t *testing.T) {

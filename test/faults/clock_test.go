@@ -53,7 +53,7 @@ func TestNodesApart(t *testing.T) {
 			var running sync.WaitGroup
 			for worker := range 4 {
 				running.Go(func() {
-					for i := range either(25, 1000) {
+					for i := range either(10, 1000) {
 						if err := across(both[(worker+i)%2], both[(worker+i+1)%2]); err != nil {
 							t.Error(err)
 							return

@@ -139,7 +139,8 @@ func p99(t *testing.T, target *loadgen.Target, rounds int) time.Duration {
 }
 
 // TestIdleConnections: case 330 and 3.6. Ten thousand idle TLS connections cost
-// 450 MiB and slow nobody down.
+// 450 MiB at most; neither they nor a thousand that are slow with their headers
+// keep anybody waiting.
 func TestIdleConnections(t *testing.T) {
 	p := harness.NewProcess(t, harness.Binary(t))
 	target, config := secured(t, p)
@@ -164,13 +165,14 @@ func TestIdleConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	slow := slowHeaders(t, p.Address, config, size/10)
 	wait := p99(t, target, 100)
-	t.Logf("%d connections in %s: %.0f MiB before, %.0f with them (%.0f KiB each), a new one's token within %s", size, took, base, full, (full-base)*1024/float64(size), wait)
-	if most := base + 450*float64(size)/10_000; !long() && full > most {
+	slow.Wait()
+	t.Logf("%d connections in %s: %.0f MiB before, %.0f with them (%.0f KiB each), a new one's token within %s beside %d more that are slow with their headers",
+		size, took, base, full, (full-base)*1024/float64(size), wait, size/10)
+	// In the short form what the handshakes left behind isn't collected yet.
+	if most := either(base+40+450*float64(size)/10_000, 450); full > most {
 		t.Errorf("%.0f MiB, more than %.0f", full, most)
-	}
-	if long() && full > 450 {
-		t.Errorf("%.0f MiB", full)
 	}
 	if wait > 100*time.Millisecond {
 		t.Errorf("a token takes %s", wait)
@@ -180,6 +182,28 @@ func TestIdleConnections(t *testing.T) {
 			t.Errorf("an idle connection: %v", err)
 		}
 	}
+}
+
+// slowHeaders opens connections of which each begins a request and never ends it.
+func slowHeaders(t *testing.T, address string, config *tls.Config, size int) *sync.WaitGroup {
+	t.Helper()
+	var opened, running sync.WaitGroup
+	opened.Add(size)
+	for range size {
+		running.Go(func() {
+			c, err := tls.Dial("tcp", address, config)
+			opened.Done()
+			if err != nil {
+				t.Errorf("a slow peer: %v", err)
+				return
+			}
+			if _, err := cut(c, "POST /token HTTP/1.1\r\nHost: "+address+"\r\nX: ", "x"); err != nil {
+				t.Errorf("a slow peer: %v", err)
+			}
+		})
+	}
+	opened.Wait()
+	return &running
 }
 
 func openFiles(t *testing.T) int {
@@ -281,6 +305,57 @@ func TestSlowPeers(t *testing.T) {
 		t.Errorf("a token takes %s beside the slow, else %s", beside, quiet)
 	}
 	running.Wait()
+}
+
+// TestUnreadAnswers: case 329. Whoever asks and asks and reads no answer is left
+// after half a minute. It is the server's files that tell: a client whose window
+// is shut doesn't hear of it.
+func TestUnreadAnswers(t *testing.T) {
+	if !long() {
+		t.Skip("half a minute of waiting: FAULTS=long")
+	}
+	t.Parallel()
+	p := harness.NewProcess(t, harness.Binary(t))
+	target, config := secured(t, p)
+	p99(t, target, 20)
+	target.HTTP.CloseIdleConnections()
+	time.Sleep(time.Second)
+	const size = 50
+	before := filesOf(t, p.Cmd.Process.Pid)
+	asking := []byte(strings.Repeat("GET /jwks HTTP/1.1\r\nHost: "+p.Address+"\r\n\r\n", 64))
+	began := time.Now()
+	for range size {
+		c, err := tls.Dial("tcp", p.Address, config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		go func() {
+			for err := error(nil); err == nil; {
+				_, err = c.Write(asking)
+			}
+		}()
+	}
+	time.Sleep(25 * time.Second)
+	if held := filesOf(t, p.Cmd.Process.Pid) - before; held < size {
+		t.Errorf("%d of %d are left before their time", size-held, size)
+	}
+	for filesOf(t, p.Cmd.Process.Pid) > before+10 { // the database opens some, too
+		if time.Since(began) > 50*time.Second {
+			t.Fatalf("%d are still held", filesOf(t, p.Cmd.Process.Pid)-before)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Logf("%d were left after %s", size, time.Since(began).Round(time.Second))
+}
+
+func filesOf(t *testing.T, pid int) int {
+	t.Helper()
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(open)
 }
 
 // TestNoFilesLeft: case 330. A server that may open no more files goes on with

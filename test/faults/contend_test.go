@@ -82,6 +82,13 @@ var flowModel = porcupine.Model{
 // speaks to the second, which alone has the arguments.
 func nodes(t *testing.T, binary, database string, arguments ...string) [2]*loadgen.Target {
 	t.Helper()
+	both, _ := pair(t, binary, database, arguments...)
+	return both
+}
+
+// pair is nodes with the first of them, for commands beside it.
+func pair(t *testing.T, binary, database string, arguments ...string) ([2]*loadgen.Target, *harness.Process) {
+	t.Helper()
 	secret := secretFile(t, binary)
 	first := harness.NewProcess(t, binary, "VALETKEY_DATABASE="+database, "VALETKEY_MASTER_SECRET_FILE="+secret)
 	second := harness.NewProcess(t, binary, "VALETKEY_DATABASE="+database, "VALETKEY_MASTER_SECRET_FILE="+secret, "VALETKEY_ISSUER=http://"+first.Address)
@@ -101,7 +108,7 @@ func nodes(t *testing.T, binary, database string, arguments ...string) [2]*loadg
 		t.FailNow()
 	}
 	a := first.Target(t)
-	return [2]*loadgen.Target{a, at(a, second)}
+	return [2]*loadgen.Target{a, at(a, second)}, first
 }
 
 // at is a target under the same name at another node.
@@ -319,15 +326,17 @@ func judge(t *testing.T, both [2]*loadgen.Target, flows int) (wrong int) {
 // token, with revocations between: what they are answered could have happened
 // one after another.
 func TestContenders(t *testing.T) {
+	t.Parallel()
 	_, url := postgres(t)
 	both := nodes(t, harness.Binary(t), url)
-	if wrong := judge(t, both, either(300, 3000)); wrong != 0 {
+	if wrong := judge(t, both, either(100, 3000)); wrong != 0 {
 		t.Errorf("%d flows went wrong", wrong)
 	}
 }
 
 // TestContendersOnOneFile: the same with two processes on one SQLite file.
 func TestContendersOnOneFile(t *testing.T) {
+	t.Parallel()
 	both := nodes(t, harness.Binary(t), "sqlite:"+t.TempDir()+"/valetkey.db")
 	if wrong := judge(t, both, either(60, 600)); wrong != 0 {
 		t.Errorf("%d flows went wrong", wrong)
@@ -336,6 +345,7 @@ func TestContendersOnOneFile(t *testing.T) {
 
 // TestContendersNotice: a build that reads before it writes is found out.
 func TestContendersNotice(t *testing.T) {
+	t.Parallel()
 	_, url := postgres(t)
 	both := nodes(t, harness.Binary(t, "readfirst"), url)
 	if wrong := judge(t, both, 60); wrong == 0 {

@@ -6,6 +6,7 @@
 package faults
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,7 +18,15 @@ import (
 	"github.com/valetkey/valetkey/test/harness"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+// TestMain: most tests wait, for a server that starts or a time that must pass,
+// so that more of them go side by side than there are cores. Those that measure
+// how long something takes come first, alone.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", either("6", "2")); err != nil {
+		panic(err)
+	}
+	testkit.Main(m)
+}
 
 // long says whether the long form was asked for.
 func long() bool { return os.Getenv("FAULTS") == "long" }

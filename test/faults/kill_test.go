@@ -143,6 +143,7 @@ var places = []string{"before-commit", "after-commit", "before-answer", "mid-ans
 // back within two seconds; no acknowledged token is lost, no code is redeemed
 // twice, no revocation is undone.
 func TestKills(t *testing.T) {
+	t.Parallel()
 	for _, database := range []string{"sqlite", "postgres"} {
 		t.Run(database, func(t *testing.T) {
 			t.Parallel()
@@ -157,7 +158,7 @@ func TestKills(t *testing.T) {
 			target := p.Target(t)
 			p.Kill()
 			acknowledged, slowest := 0, time.Duration(0)
-			kills := either(100, 1000)
+			kills := either(50, 1000)
 			for i := range kills {
 				l, took := killed(t, p, target, i)
 				slowest = max(slowest, took)

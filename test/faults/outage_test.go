@@ -56,6 +56,13 @@ func (w *witness) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// CloseIdleConnections is what an http.Client asks its transport for.
+func (w *witness) CloseIdleConnections() {
+	if next, ok := w.next.(interface{ CloseIdleConnections() }); ok {
+		next.CloseIdleConnections()
+	}
+}
+
 // recovery says how long after now the next token is given out.
 func (w *witness) recovery(t *testing.T, from time.Time) time.Duration {
 	t.Helper()
@@ -102,6 +109,7 @@ func load(t *testing.T, p *harness.Process) *watched {
 				if !w.flow(ctx, w.target, turn) {
 					time.Sleep(20 * time.Millisecond)
 				}
+				time.Sleep(either(10*time.Millisecond, 0)) // the others have a core, too
 			}
 		})
 	}

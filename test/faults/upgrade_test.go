@@ -57,7 +57,7 @@ func upgrade(t *testing.T, database string) {
 	}
 	var plan struct{ Schema int }
 	old.CLI(t, "", &plan, "migrate", "--dry-run", "--json")
-	later := next(fmt.Sprintf("-- serves: %d\n", plan.Schema)+later)
+	later := next(fmt.Sprintf("-- serves: %d\n", plan.Schema) + later)
 
 	done, flows := make(chan struct{}), 0
 	var alone sync.WaitGroup
