@@ -5,6 +5,10 @@ BIN     := bin/valetkey
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export CGO_ENABLED ?= 0
 
+# What shares memory between requests. Pages and tools don't.
+RACED   := ./oauth ./internal/endpoint ./internal/fetch ./internal/keys ./internal/login ./internal/mail ./internal/metrics \
+           ./internal/secret ./internal/store ./internal/trace ./internal/upstream
+
 .PHONY: build run dev check lint unit test deps bench soak specs clean
 
 build:
@@ -32,7 +36,7 @@ lint:
 test: build deps lint
 	go vet ./...
 	go test -timeout 20m ./...
-	CGO_ENABLED=1 go test -race -short -timeout 20m ./oauth ./internal/...
+	CGO_ENABLED=1 go test -race -short -timeout 20m $(RACED)
 	@if [ -n "$$TEST_SKIP" ]; then echo "LEFT OUT: $$TEST_SKIP"; fi
 
 deps:

@@ -20,9 +20,19 @@ import (
 // kinds are the databases that outlive a process.
 var kinds = map[string]func(testing.TB) string{"sqlite": sqliteFile, "postgres": testkit.Postgres}
 
+// wholeDatabases leaves out of the short run what copies or reads whole databases
+// in one thread: the race detector takes minutes for it and finds nothing there.
+func wholeDatabases(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("copies or reads whole databases")
+	}
+}
+
 // pairs runs a test from each kind of database to each.
 func pairs(t *testing.T, test func(t *testing.T, from *bed, to string)) {
 	t.Helper()
+	wholeDatabases(t)
 	for one, source := range kinds {
 		for other, target := range kinds {
 			t.Run(one+" to "+other, func(t *testing.T) {
@@ -221,6 +231,7 @@ func TestRestoreRefusesStrangers(t *testing.T) {
 // A backup of an older schema is restored and brought up to date, also into a
 // database that is further already.
 func TestRestoreOlderSchema(t *testing.T) {
+	wholeDatabases(t)
 	for name, database := range kinds {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()

@@ -110,7 +110,7 @@ func openPostgresEnd(ctx context.Context, database string, how *sql.TxOptions) (
 		// Held by the session and not by the transaction, which would be over if an
 		// engine knew no such locks.
 		config.ConnConfig.AfterConnect = func(ctx context.Context, c *pgconn.PgConn) error {
-			_, err := c.Exec(ctx, fmt.Sprintf("SELECT pg_advisory_lock(%d)", int64(migrationLock))).ReadAll()
+			_, err := c.Exec(ctx, "SELECT pg_advisory_lock("+migrationLock+")").ReadAll()
 			if unknownHere(err) {
 				return nil
 			}

@@ -44,6 +44,7 @@ func TestExamineFindsNothing(t *testing.T) {
 }
 
 func TestExamineFinds(t *testing.T) {
+	wholeDatabases(t)
 	session := "INSERT INTO sessions (id, subject, user_epoch, logins, auth_time, acr, amr, created_at, seen_at, expires_at, ended_at, user_agent, address) VALUES "
 	for _, c := range []struct{ name, query, want string }{
 		{"a session of nobody", session + "('x', 'nobody', 1, 1, 1, '', '', 1, 1, 1, 0, '', '')", "fail consistency: 1 rows of sessions whose subject is gone from users"},

@@ -70,8 +70,9 @@ func migrateSQLite(ctx context.Context, db *sql.DB, now time.Time) error {
 	return migrate(ctx, db.BeginTx, now)
 }
 
-// migrationLock is any number that nobody else would take.
-const migrationLock = 0x76616c65746b6579
+// migrationLock is of the schema, so that installations in one database don't
+// wait for one another.
+const migrationLock = "hashtextextended('valetkey ' || current_schema(), 0)"
 
 // migratePostgres holds an advisory lock: two nodes that start together would
 // collide even on CREATE TABLE IF NOT EXISTS. An engine without such locks lets
@@ -96,14 +97,14 @@ func migrateLocked(ctx context.Context, db *sql.DB, now time.Time) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	_, err = c.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock))
+	_, err = c.ExecContext(ctx, "SELECT pg_advisory_lock("+migrationLock+")")
 	switch {
 	case unknownHere(err):
 	case err != nil:
 		return err
 	default:
 		defer func() {
-			_, unlock := c.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrationLock))
+			_, unlock := c.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock("+migrationLock+")")
 			err = errors.Join(err, unlock)
 		}()
 	}

@@ -71,7 +71,7 @@ func databases(t *testing.T, test func(t *testing.T, b *bed)) {
 func shared(t *testing.T, test func(t *testing.T, b *bed)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { t.Parallel(); test(t, newBed(t, sqliteFile(t))) })
-	t.Run("postgres", func(t *testing.T) { t.Parallel(); test(t, newBed(t, testkit.Postgres(t))) })
+	t.Run("postgres", func(t *testing.T) { t.Parallel(); test(t, newBed(t, testkit.PostgresSchema(t))) })
 }
 
 func sqliteFile(t testing.TB) string {
