@@ -18,7 +18,7 @@ import (
 // databases names where the cases run.
 var databases = map[string]func(testing.TB) string{
 	"sqlite":   func(t testing.TB) string { return "sqlite:" + t.TempDir() + "/valetkey.db" },
-	"postgres": func(t testing.TB) string { return testkit.PostgresSchema(t) },
+	"postgres": func(t testing.TB) string { return testkit.Postgres(t) },
 }
 
 // setup is the server that every script and case speaks with.
