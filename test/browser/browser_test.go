@@ -166,12 +166,3 @@ func signIn(username, password string) action {
 	return chromedp.Steps(visible("#login-form"), chromedp.SetValue(chromedp.CSS("#username"), username),
 		fill("#password", password), click("#login-submit"))
 }
-
-// shots is where pictures go: SHOTS names a folder, else they are checked and
-// thrown away.
-func shots(t *testing.T) string {
-	if dir := os.Getenv("SHOTS"); dir != "" {
-		return dir
-	}
-	return t.TempDir()
-}

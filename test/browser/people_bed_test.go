@@ -2,12 +2,10 @@ package browser
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -372,47 +370,9 @@ func (p *person) look(name string) {
 		return
 	}
 	looked[name] = true
-	if !p.plain {
-		script, err := os.ReadFile("../node/node_modules/axe-core/axe.min.js")
-		if err != nil {
-			p.t.Fatalf("axe-core is needed; `make test` installs it: %v", err)
-		}
-		get(p.t, p.ctx, chromedp.Evaluate[any](string(script)+"; true"))
+	if p.plain { // axe is script
+		inViews(p.t, p.ctx, "people-"+name, func(view) {})
+		return
 	}
-	for _, v := range views {
-		p.do(chromedp.EmulateViewport(v.width, v.height), prefer(v.scheme))
-		if wider := get(p.t, p.ctx, chromedp.Evaluate[int64](`document.documentElement.scrollWidth - document.documentElement.clientWidth`)); wider > 0 {
-			p.t.Errorf("%s %s: %d pixels wider than the screen", name, v.name, wider)
-		}
-		if dir := os.Getenv("SHOTS"); dir != "" {
-			if err := os.WriteFile(filepath.Join(dir, "people-"+name+"-"+v.name+".png"), get(p.t, p.ctx, chromedp.FullScreenshot(100)), 0o600); err != nil {
-				p.t.Fatal(err)
-			}
-		}
-		if !p.plain {
-			p.axe(name+" "+v.name, v.width > 1000 == (v.scheme == "light"))
-		}
-	}
-	p.do(chromedp.EmulateViewport(1280, 900), prefer("light"))
-}
-
-// axe asks for all rules, or for those alone that a scheme and a width decide.
-func (p *person) axe(where string, all bool) {
-	p.t.Helper()
-	rules := `['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']`
-	if !all {
-		rules = `{type: 'rule', values: ['color-contrast','link-in-text-block','target-size','scrollable-region-focusable']}`
-	}
-	found := get(p.t, p.ctx, chromedp.Evaluate[string](`axe.run(document, {resultTypes: ['violations'], runOnly: `+rules+`})
-		.then(r => JSON.stringify(r.violations.map(v => ({ID: v.id, Impact: v.impact, Help: v.help,
-			Nodes: v.nodes.map(n => ({HTML: n.html, FailureSummary: n.failureSummary}))}))))`, chromedp.EvalAwaitPromise))
-	var violations []violation
-	if err := json.Unmarshal([]byte(found), &violations); err != nil {
-		p.t.Fatal(err)
-	}
-	for _, v := range violations {
-		if v.Impact == "serious" || v.Impact == "critical" {
-			p.t.Errorf("%s: axe: %s (%s): %s", where, v.Help, v.ID, fmt.Sprint(v.Nodes))
-		}
-	}
+	look(p.t, p.ctx, "people-"+name)
 }
