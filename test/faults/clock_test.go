@@ -363,34 +363,25 @@ func expiryOf(t *testing.T, token string) time.Time {
 // token is good longer than it says.
 func TestClockMoves(t *testing.T) {
 	t.Parallel()
-	for _, database := range []string{"sqlite", "postgres"} {
-		t.Run(database, func(t *testing.T) {
-			t.Parallel()
-			binary := harness.Binary(t, "failpoints")
-			var more []string
-			if database == "postgres" {
-				_, url := postgres(t)
-				more = []string{"VALETKEY_DATABASE=" + url, "VALETKEY_MASTER_SECRET_FILE=" + secretFile(t, binary)}
+	onEachDatabase(t, func(t *testing.T, p *harness.Process) {
+		v := &traveller{Process: p}
+		v.start(t, 0)
+		v.Target = v.Process.Target(t)
+		attend(t, v.Target)
+		v.register(t)
+		v.enrol(t)
+		for i, offset := range []time.Duration{0, time.Hour, -time.Hour, 0, 90 * time.Second, -90 * time.Second} {
+			if i > 0 {
+				v.start(t, offset)
+				v.look(t)
 			}
-			v := &traveller{Process: harness.NewProcess(t, binary, more...)}
-			v.start(t, 0)
-			v.Target = v.Process.Target(t)
-			attend(t, v.Target)
-			v.register(t)
-			v.enrol(t)
-			for i, offset := range []time.Duration{0, time.Hour, -time.Hour, 0, 90 * time.Second, -90 * time.Second} {
-				if i > 0 {
-					v.start(t, offset)
-					v.look(t)
-				}
-				v.live(t)
-				if long() {
-					time.Sleep(65 * time.Second) // and is swept
-				}
-				v.quiet(t)
+			v.live(t)
+			if long() {
+				time.Sleep(65 * time.Second) // and is swept
 			}
-		})
-	}
+			v.quiet(t)
+		}
+	})
 }
 
 // register makes the client that signs for itself, and shows where the skew of

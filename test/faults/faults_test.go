@@ -71,3 +71,21 @@ func secretFile(t *testing.T, binary string) string {
 	}
 	return file
 }
+
+// onEachDatabase runs a test with a server, not yet started, of a build that can
+// be ended at places, on SQLite and on a PostgreSQL of its own.
+func onEachDatabase(t *testing.T, test func(t *testing.T, p *harness.Process)) {
+	t.Helper()
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			t.Parallel()
+			binary := harness.Binary(t, "failpoints")
+			var more []string
+			if database == "postgres" {
+				_, url := postgres(t)
+				more = []string{"VALETKEY_DATABASE=" + url, "VALETKEY_MASTER_SECRET_FILE=" + secretFile(t, binary)}
+			}
+			test(t, harness.NewProcess(t, binary, more...))
+		})
+	}
+}

@@ -144,45 +144,35 @@ var places = []string{"before-commit", "after-commit", "before-answer", "mid-ans
 // twice, no revocation is undone.
 func TestKills(t *testing.T) {
 	t.Parallel()
-	for _, database := range []string{"sqlite", "postgres"} {
-		t.Run(database, func(t *testing.T) {
-			t.Parallel()
-			binary := harness.Binary(t, "failpoints")
-			var more []string
-			if database == "postgres" {
-				_, url := postgres(t)
-				more = []string{"VALETKEY_DATABASE=" + url, "VALETKEY_MASTER_SECRET_FILE=" + secretFile(t, binary)}
-			}
-			p := harness.NewProcess(t, binary, more...)
-			p.Start(t)
-			target := p.Target(t)
+	onEachDatabase(t, func(t *testing.T, p *harness.Process) {
+		p.Start(t)
+		target := p.Target(t)
+		p.Kill()
+		acknowledged, slowest := 0, time.Duration(0)
+		kills := either(50, 1000)
+		for i := range kills {
+			l, took := killed(t, p, target, i)
+			slowest = max(slowest, took)
+			l.settle(t, target)
 			p.Kill()
-			acknowledged, slowest := 0, time.Duration(0)
-			kills := either(50, 1000)
-			for i := range kills {
-				l, took := killed(t, p, target, i)
-				slowest = max(slowest, took)
-				l.settle(t, target)
-				p.Kill()
-				for _, e := range l.entries {
-					if e.redeemed {
-						acknowledged++
-					}
-				}
-				if t.Failed() {
-					t.Fatalf("in round %d of %d", i, kills)
+			for _, e := range l.entries {
+				if e.redeemed {
+					acknowledged++
 				}
 			}
-			if slowest > 2*time.Second {
-				t.Errorf("it was ready after %s", slowest)
+			if t.Failed() {
+				t.Fatalf("in round %d of %d", i, kills)
 			}
-			if acknowledged < kills {
-				t.Errorf("only %d answers were acknowledged in %d rounds", acknowledged, kills)
-			}
-			t.Logf("%d kills, %d acknowledged flows, slowest start %s", kills, acknowledged, slowest)
-			p.Say(t, "doctor", "--verify")
-		})
-	}
+		}
+		if slowest > 2*time.Second {
+			t.Errorf("it was ready after %s", slowest)
+		}
+		if acknowledged < kills {
+			t.Errorf("only %d answers were acknowledged in %d rounds", acknowledged, kills)
+		}
+		t.Logf("%d kills, %d acknowledged flows, slowest start %s", kills, acknowledged, slowest)
+		p.Say(t, "doctor", "--verify")
+	})
 }
 
 // killed is one round: a server under load dies and is started again.

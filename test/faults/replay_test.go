@@ -43,34 +43,25 @@ func (v *traveller) once(t *testing.T) []used {
 // proofs, client assertions and the codes of an authenticator app.
 func TestReplayAfterKill(t *testing.T) {
 	t.Parallel()
-	for _, database := range []string{"sqlite", "postgres"} {
-		t.Run(database, func(t *testing.T) {
-			t.Parallel()
-			binary := harness.Binary(t, "failpoints")
-			var more []string
-			if database == "postgres" {
-				_, url := postgres(t)
-				more = []string{"VALETKEY_DATABASE=" + url, "VALETKEY_MASTER_SECRET_FILE=" + secretFile(t, binary)}
-			}
-			v := &traveller{Process: harness.NewProcess(t, binary, more...)}
-			v.start(t, 0)
-			v.Target = v.Process.Target(t)
-			v.register(t)
-			v.enrol(t)
-			rounds := either(10, 300)
-			for i := range rounds {
-				v.Kill()
-				v.start(t, time.Duration(i+1)*30*time.Second) // the app shows another code
-				all := v.once(t)
-				v.Kill()
-				v.start(t, v.offset)
-				for _, u := range all {
-					if u.again() == nil {
-						t.Errorf("round %d: the %s is good again", i, u.what)
-					}
+	onEachDatabase(t, func(t *testing.T, p *harness.Process) {
+		v := &traveller{Process: p}
+		v.start(t, 0)
+		v.Target = v.Process.Target(t)
+		v.register(t)
+		v.enrol(t)
+		rounds := either(10, 300)
+		for i := range rounds {
+			v.Kill()
+			v.start(t, time.Duration(i+1)*30*time.Second) // the app shows another code
+			all := v.once(t)
+			v.Kill()
+			v.start(t, v.offset)
+			for _, u := range all {
+				if u.again() == nil {
+					t.Errorf("round %d: the %s is good again", i, u.what)
 				}
 			}
-			t.Logf("%d rounds", rounds)
-		})
-	}
+		}
+		t.Logf("%d rounds", rounds)
+	})
 }
