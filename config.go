@@ -30,6 +30,9 @@ type Config struct {
 	// Database is "sqlite:PATH", "sqlite::memory:" or "postgres://…"; empty is
 	// a database in memory, which ends with the process.
 	Database string
+	// FailoverKeep goes on after any PostgreSQL standby took over. Otherwise one
+	// that may lack its primary's last commits isn't used until Recover was asked.
+	FailoverKeep bool
 	// MasterSecret holds the keys under which everything is sealed, as
 	// NewMasterSecret makes them; it wins over MasterSecretFile. Without both,
 	// a SQLite database has its file beside it, made at first use (0600), a

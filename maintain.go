@@ -83,6 +83,18 @@ func Restore(ctx context.Context, c Config, path string, endAll bool) (Restored,
 	return store.Restore(ctx, settings, path, endAll)
 }
 
+// Recovered is what Recover did.
+type Recovered = store.Recovered
+
+// Recover lets servers use a c.Database that may lack its last commits, since its
+// PostgreSQL server took over from another or its files were put back: it ends
+// all sessions and authorizations as Restore does with endAll, or nothing with
+// keep. Servers may run beside it.
+func Recover(ctx context.Context, c Config, keep bool) (Recovered, error) {
+	c.fill()
+	return store.Recover(ctx, c.storage(), keep)
+}
+
 // Move copies c.Database into an empty one, checks the copy and leaves the
 // source as it is.
 func Move(ctx context.Context, c Config, o MoveOptions) (Moved, error) {

@@ -73,7 +73,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if s.metrics, s.tracer, err = c.observers(ctx); err != nil {
 		return nil, err
 	}
-	st, err := store.Open(ctx, s.watched(store.Config{Database: c.Database, Issuer: c.Issuer, MasterCheck: ring.Check(), Now: c.Now, Log: c.Log, KeepRevocations: c.keepRevocations()}))
+	st, err := store.Open(ctx, s.watched(store.Config{Database: c.Database, Issuer: c.Issuer, MasterCheck: ring.Check(), Now: c.Now, Log: c.Log, KeepRevocations: c.keepRevocations(), KeepGoing: c.FailoverKeep}))
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		Meter: &s.metrics.Rules, Named: s.named(), Outbound: s.fetcher(c), Strangers: s.fetcher(c),
 		Directory: s.login, Registration: c.Registration, RegistrationProfile: c.RegistrationProfile, Documents: c.Documents,
 		TrustedIssuers: c.TrustedIssuers, DPoPNonce: c.DPoPNonce, Unlimited: c.ThrottleOff, MTLSURL: c.MTLSURL, ClientCAs: c.ClientCAs,
-		CertificateHeader: c.CertificateHeader != "", Log: c.Log, Locales: locale.Tags(), Restored: st.RestoredAt(),
+		CertificateHeader: c.CertificateHeader != "", Log: c.Log, Locales: locale.Tags(), Restored: st.RestoredAt,
 	})
 	if err := s.route(c, ring, hasher); err != nil {
 		return nil, errors.Join(err, st.Close())

@@ -14,7 +14,11 @@ import (
 // it; `valetkey restore` returns when that second is over, so that nothing of the
 // restored server's own falls into it.
 func (s *Server) fromBefore(made time.Time) bool {
-	return !s.Restored.IsZero() && !made.After(s.Restored)
+	if s.Restored == nil {
+		return false
+	}
+	restored := s.Restored()
+	return !restored.IsZero() && !made.After(restored)
 }
 
 // madeAt is when an assertion was made: iat, which RFC 7523 §3 doesn't ask for,

@@ -25,7 +25,7 @@ func TestFromBefore(t *testing.T) {
 		{"the second after", restored, restored.Add(time.Second), false},
 		{"no time at all", restored, time.Time{}, true},
 	} {
-		if got := (&Server{Restored: c.restored}).fromBefore(c.made); got != c.want {
+		if got := (&Server{Restored: func() time.Time { return c.restored }}).fromBefore(c.made); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
@@ -70,7 +70,7 @@ func TestAssertionAfterRestore(t *testing.T) {
 		{"without iat, short", time.Minute, assertionClaims{Expires: at(time.Minute)}, "client_assertion is from before this server was restored from a backup"},
 		{"without iat, later", 10 * time.Minute, assertionClaims{Expires: at(time.Minute)}, ""},
 	} {
-		s.Restored = now.Add(-c.since)
+		s.Restored = func() time.Time { return now.Add(-c.since) }
 		c.claims.Issuer, c.claims.Subject, c.claims.Audience, c.claims.ID = "app", "app", jose.Audience{"https://as.example"}, "1"
 		if got := s.assertionFault(client, Credentials{}, &c.claims, nil); got != c.want {
 			t.Errorf("%s: %q", c.name, got)

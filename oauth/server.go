@@ -25,9 +25,9 @@ type Server struct {
 	Meter  Meter                        // nil: nobody counts
 	// Named tells a trace which client a request is of; nil: nothing is traced.
 	Named func(ctx context.Context, clientID string)
-	// Restored is when the database was last restored from a backup, zero for
-	// never: see fromBefore.
-	Restored time.Time
+	// Restored is when the database was last restored from a backup, zero or
+	// nil for never: see fromBefore.
+	Restored func() time.Time
 
 	Outbound  Outbound  // nil: nothing is fetched and no app is told of a logout
 	Strangers Outbound  // for documents that anybody may name; nil: Outbound

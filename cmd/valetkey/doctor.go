@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -12,6 +13,9 @@ type doctorCmd struct {
 	jsonFlag
 
 	Verify bool `help:"Read all of a SQLite database (integrity_check), which takes time."`
+
+	Recover bool `help:"After a fail-over or a copy that was put back, by which commits may be lost: end every session and all apps' access, and let servers use the database again."`
+	Keep    bool `help:"With --recover: end nothing, since nothing was lost."`
 }
 
 // diagnosis is what was found.
@@ -22,8 +26,15 @@ type diagnosis struct {
 	Failures int                `json:"failures"`
 }
 
-// Run looks at everything, changes nothing, and fails when something is wrong.
+// Run looks at everything, changes nothing unless it is to recover, and fails
+// when something is wrong.
 func (d *doctorCmd) Run(ctx context.Context, s *Settings, c console) error {
+	switch {
+	case d.Recover:
+		return d.recover(ctx, s, c)
+	case d.Keep:
+		return errors.New("--keep goes with --recover")
+	}
 	found := diagnosis{Findings: d.examine(ctx, s, c)}
 	for _, f := range found.Findings {
 		switch f.Level {
@@ -42,6 +53,27 @@ func (d *doctorCmd) Run(ctx context.Context, s *Settings, c console) error {
 		return fmt.Errorf("%d of %d checks failed", found.Failures, len(found.Findings))
 	}
 	return nil
+}
+
+func (d *doctorCmd) recover(ctx context.Context, s *Settings, c console) error {
+	config, err := s.untouched(c)
+	if err != nil {
+		return err
+	}
+	did, err := valetkey.Recover(ctx, config, d.Keep)
+	if err != nil {
+		return err
+	}
+	return d.print(c, did, func(w io.Writer) {
+		if did.Ended {
+			fmt.Fprintf(w, "Every session and every app's access from before %s was ended.\n", second(did.At))
+		} else {
+			fmt.Fprintln(w, "Nothing was ended.")
+		}
+		if did.Timeline > 0 {
+			fmt.Fprintf(w, "Servers use the database's timeline %d now.\n", did.Timeline)
+		}
+	})
 }
 
 func (d *doctorCmd) examine(ctx context.Context, s *Settings, c console) []valetkey.Finding {

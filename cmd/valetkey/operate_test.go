@@ -235,6 +235,26 @@ func TestDoctorCommand(t *testing.T) {
 }
 
 // What doctor finds of files: each is put right again before the next.
+func TestDoctorRecover(t *testing.T) {
+	folder := newFolder(t)
+	command(t, "", "doctor", "--keep", "--data-dir", folder).want(t, exitFail, "--keep goes with --recover")
+	command(t, "", "doctor", "--recover", "--data-dir", filepath.Join(folder, "none")).want(t, exitFail, "no such file")
+	command(t, "", "doctor", "--recover", "--data-dir", folder).want(t, exitOK, "Every session and every app's access from before", "was ended")
+	command(t, "", "doctor", "--recover", "--keep", "--data-dir", folder).want(t, exitOK, "Nothing was ended")
+
+	target, secret := testkit.Postgres(t), filepath.Join(folder, "master-secret")
+	on := func(more ...string) result {
+		return command(t, "", append(more, "--database", target, "--master-secret-file", secret)...)
+	}
+	on("doctor", "--recover").want(t, exitFail, "this isn't a database of this program")
+	command(t, "", "move", "--data-dir", folder, "--to", target).want(t, exitOK)
+	on("user", "list").want(t, exitOK, "root")
+	did := document(t, on("doctor", "--recover", "--json"))
+	if did["ended"] != true || did["timeline"] != 1.0 {
+		t.Errorf("%v", did)
+	}
+}
+
 func TestDoctorFindsFiles(t *testing.T) {
 	folder, at := newFolder(t), unused(t)
 	secret := filepath.Join(folder, "master-secret")

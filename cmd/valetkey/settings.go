@@ -24,6 +24,7 @@ type Settings struct {
 	Listen           string     `help:"Address to listen on." default:"127.0.0.1:8080" env:"VALETKEY_LISTEN"`
 	Issuer           string     `help:"Public address of the server; default: localhost at the port listened on." env:"VALETKEY_ISSUER"`
 	Database         string     `help:"sqlite:PATH or postgres://…; default: valetkey.db in the data folder." env:"VALETKEY_DATABASE"`
+	Failover         string     `help:"When a PostgreSQL standby takes over that wasn't synchronous: refuse to go on until valetkey doctor --recover, or keep going." default:"refuse" env:"VALETKEY_FAILOVER"`
 	DataDir          string     `help:"Folder for the database and the master secret." default:"./data" env:"VALETKEY_DATA_DIR"`
 	MasterSecretFile string     `help:"Keys under which everything is sealed; default: master-secret in the data folder." env:"VALETKEY_MASTER_SECRET_FILE"`
 	Brand            string     `help:"Name above every page." default:"Valet Key" env:"VALETKEY_BRAND"`
@@ -105,7 +106,7 @@ func (s *Settings) server(c console) (valetkey.Config, error) {
 		Mail: post, SignupDomains: s.SignupDomains, SignupVerify: s.SignupVerify, SignupInvite: s.SignupInvite, LeakedPasswords: s.LeakedPasswords,
 		Brand: s.seed.Brand, Brands: s.seed.Brands, OwnTemplates: s.seed.OwnTemplates,
 		Authenticators: s.seed.Chain, Connectors: s.seed.Connectors, Groups: s.seed.groups(),
-		Issuer: s.Issuer, Database: s.Database, MasterSecretFile: s.MasterSecretFile, Name: s.Brand, Signup: s.Signup,
+		Issuer: s.Issuer, Database: s.Database, FailoverKeep: s.Failover == "keep", MasterSecretFile: s.MasterSecretFile, Name: s.Brand, Signup: s.Signup,
 		TrustedProxies: proxies, ThrottleOff: s.Throttle == "off", Templates: s.Templates, Log: s.logger(c),
 		Scopes: s.seed.scopes(), Resources: s.seed.resources(),
 		Registration: oauth.RegistrationMode(s.Registration), RegistrationProfile: oauth.Profile(s.RegistrationProfile),

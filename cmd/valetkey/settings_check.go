@@ -31,6 +31,7 @@ func (s *Settings) check() error {
 		s.Issuer = localIssuer(s.Listen, s.TLSCert != "")
 	}
 	for _, one := range []setting{
+		{"failover", s.Failover, oneOf("refuse", "keep")},
 		{"throttle", s.Throttle, oneOf("on", "off")},
 		{"log-level", s.LogLevel, oneOf("debug", "info", "warn", "error")},
 		{"log-format", s.LogFormat, oneOf("text", "json")},

@@ -8,14 +8,23 @@ import "time"
 // the restore counts as before it.
 func (s *Service) TooOld(at int64, life time.Duration) bool {
 	made := time.Unix(at, 0)
-	return s.Now().Sub(made) > life || !s.Restored.IsZero() && !made.After(s.Restored)
+	restored := s.restored()
+	return s.Now().Sub(made) > life || !restored.IsZero() && !made.After(restored)
+}
+
+func (s *Service) restored() (at time.Time) {
+	if s.Restored != nil {
+		at = s.Restored()
+	}
+	return at
 }
 
 // lastStep is the newest step of an authenticator app that may have been used:
 // those before a restore are forgotten.
 func (s *Service) lastStep(app TOTP) int64 {
-	if s.Restored.IsZero() {
+	restored := s.restored()
+	if restored.IsZero() {
 		return app.LastStep
 	}
-	return max(app.LastStep, s.Restored.Unix()/totpPeriod)
+	return max(app.LastStep, restored.Unix()/totpPeriod)
 }

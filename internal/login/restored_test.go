@@ -21,9 +21,9 @@ func TestTooOld(t *testing.T) {
 		{"in its second", 9_950, 9_950, true},
 		{"after it", 9_949, 9_950, false},
 	} {
-		s.Restored = time.Time{}
+		s.Restored = nil
 		if c.restored != 0 {
-			s.Restored = time.Unix(c.restored, 0)
+			s.Restored = func() time.Time { return time.Unix(c.restored, 0) }
 		}
 		if got := s.TooOld(c.at, time.Minute); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
@@ -38,7 +38,7 @@ func TestLastStepAfterRestore(t *testing.T) {
 	for restored, want := range map[int64]int64{0: 5, 149: 5, 180: 6, 209: 6, 210: 7} {
 		s := &Service{}
 		if restored != 0 {
-			s.Restored = time.Unix(restored, 0)
+			s.Restored = func() time.Time { return time.Unix(restored, 0) }
 		}
 		if got := s.lastStep(app); got != want {
 			t.Errorf("restored at %d: step %d, not %d", restored, got, want)

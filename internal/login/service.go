@@ -24,9 +24,9 @@ type Service struct {
 	Throttle *Throttle
 	Now      func() time.Time
 	External External
-	Lifetime time.Duration // of a session; zero: 30 days
-	Restored time.Time     // when the database was last restored from a backup; zero: never
-	Even     time.Duration // that answers take which must tell nothing by it; zero: 300 ms
+	Lifetime time.Duration    // of a session; zero: 30 days
+	Restored func() time.Time // when the database was last restored from a backup; zero or nil: never
+	Even     time.Duration    // that answers take which must tell nothing by it; zero: 300 ms
 
 	// Ephemeral: the server is there for a test; a header says who is signed in.
 	Ephemeral bool

@@ -67,6 +67,13 @@ func (c *cache) empty() {
 	c.clear()
 }
 
+// differs says whether something was changed since the last poll.
+func (c *cache) differs(version int64) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return version != c.version
+}
+
 // polled takes note of a successful poll.
 func (c *cache) polled(version int64) {
 	c.mu.Lock()
@@ -91,9 +98,17 @@ func (s *Store) Moved() <-chan struct{} { return s.cache.moved }
 func (s *Store) pollOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, staleAfter/2)
 	defer cancel()
+	if err := s.watchTimeline(ctx); err != nil {
+		return err
+	}
 	_, version, err := setting(s.read(ctx), settingVersion)
 	if err != nil {
 		return s.mapped(ctx, err)
+	}
+	if s.cache.differs(version) {
+		if err := s.loadRestored(ctx); err != nil {
+			return err
+		}
 	}
 	s.cache.polled(version)
 	return nil

@@ -135,7 +135,7 @@ func (e *end) mustBeEmpty(ctx context.Context) error {
 func (e *end) countOwn(ctx context.Context, name string) (n int64, err error) {
 	query := "SELECT COUNT(*) FROM " + name
 	if name == "settings" {
-		query += fmt.Sprintf(" WHERE name NOT IN ('%s', '%s', '%s')", settingVersion, settingMaster, settingServes)
+		query += fmt.Sprintf(" WHERE name NOT IN ('%s', '%s', '%s', '%s')", settingVersion, settingMaster, settingServes, settingTimeline)
 	}
 	err = e.tx.QueryRowContext(ctx, query).Scan(&n)
 	return n, err

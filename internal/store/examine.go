@@ -140,6 +140,9 @@ func (x *examiner) database(ctx context.Context) []keys.Record {
 	}
 	x.master(ctx)
 	x.consistency(ctx)
+	if x.e.kind == PostgreSQL {
+		x.timeline(ctx)
+	}
 	return x.keys(ctx)
 }
 

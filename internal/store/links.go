@@ -32,7 +32,7 @@ func (s *Store) PutLink(ctx context.Context, l login.Link, letters ...mail.Row) 
 // Link implements login.Store.
 func (s *Store) Link(ctx context.Context, kind login.LinkKind, hash []byte, now time.Time) (login.Link, error) {
 	l, err := scanLink(s.read(ctx).row("SELECT "+linkColumns+" FROM links WHERE kind = $1 AND hash = $2 AND expires_at > $3 AND created_at > $4",
-		string(kind), hash, unix(now), unix(s.restored)))
+		string(kind), hash, unix(now), s.restored.Load()))
 	return l, s.mapped(ctx, err)
 }
 
@@ -41,7 +41,7 @@ func (s *Store) Link(ctx context.Context, kind login.LinkKind, hash []byte, now 
 func (s *Store) TryCode(ctx context.Context, kind login.LinkKind, owner string, now time.Time) (login.Link, error) {
 	return write(ctx, s, single, func(c conn) (login.Link, error) {
 		return scanLink(c.row(`UPDATE links SET tries = tries - 1 WHERE kind = $1 AND owner = $2 AND tries > 0 AND expires_at > $3 AND created_at > $4
-			RETURNING `+linkColumns, string(kind), owner, unix(now), unix(s.restored)))
+			RETURNING `+linkColumns, string(kind), owner, unix(now), s.restored.Load()))
 	})
 }
 

@@ -23,6 +23,9 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 	if err != nil {
 		return fmt.Errorf("database: %w", err) // pgx leaves the password out
 	}
+	tune := config.AfterConnect
+	config.BeforeConnect = func(context.Context, *pgx.ConnConfig) error { return s.fenced() }
+	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error { return errors.Join(tune(ctx, c), s.fence(ctx, c)) }
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return fmt.Errorf("database: %w", err)

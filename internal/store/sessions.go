@@ -54,14 +54,14 @@ func scanVisit(r scanner) (v login.Record, err error) {
 func (s *Store) Session(ctx context.Context, id string, now time.Time) (login.Record, error) {
 	v, err := scanVisit(s.readHot(ctx).row("SELECT "+sessionColumns+`,
 		(SELECT memberships FROM users WHERE users.subject = sessions.subject) FROM sessions WHERE `+standing+" AND id = $3",
-		unix(now), unix(s.restored), id))
+		unix(now), s.restored.Load(), id))
 	return v, s.mapped(ctx, err)
 }
 
 // Sessions implements login.Store: those that stand, newest first.
 func (s *Store) Sessions(ctx context.Context, subject string, now time.Time) ([]login.Record, error) {
 	found, err := all(s.read(ctx), scanSession, "SELECT "+sessionColumns+" FROM sessions WHERE "+standing+
-		" AND subject = $3 ORDER BY created_at DESC, id DESC", unix(now), unix(s.restored), subject)
+		" AND subject = $3 ORDER BY created_at DESC, id DESC", unix(now), s.restored.Load(), subject)
 	return found, s.mapped(ctx, err)
 }
 
@@ -71,7 +71,7 @@ func (s *Store) UpstreamSessions(ctx context.Context, key string, now time.Time)
 		return nil, nil
 	}
 	found, err := all(s.read(ctx), scanSession, "SELECT "+sessionColumns+" FROM sessions WHERE "+standing+
-		" AND (upstream_sid = $3 OR upstream_sub = $3)", unix(now), unix(s.restored), key)
+		" AND (upstream_sid = $3 OR upstream_sub = $3)", unix(now), s.restored.Load(), key)
 	return found, s.mapped(ctx, err)
 }
 
@@ -120,7 +120,7 @@ func (s *Store) renewSession(ctx context.Context, start login.Start, further str
 		shape = joined
 	}
 	args := []any{
-		unix(now), unix(s.restored), r.SecretHash, unix(r.AuthTime), r.ACR, join(r.AMR), unix(r.ExpiresAt),
+		unix(now), s.restored.Load(), r.SecretHash, unix(r.AuthTime), r.ACR, join(r.AMR), unix(r.ExpiresAt),
 		r.UserAgent, r.Address, r.ID, r.Subject, unix(r.ProvenAt),
 	}
 	if strings.Contains(further, "$13") {

@@ -21,8 +21,9 @@ const (
 	settingRestored = "restored_at"
 	settingServes   = "schema_serves" // of the schema that is its value, the oldest whose programs may work here
 	settingSetup    = "setup"
-	settingSweep    = "sweep"   // when a sweep began, and how far it came
-	settingVersion  = "version" // raised by every change of what is cached
+	settingTimeline = "timeline" // of the PostgreSQL server, see timeline.go
+	settingSweep    = "sweep"    // when a sweep began, and how far it came
+	settingVersion  = "version"  // raised by every change of what is cached
 )
 
 // ErrMasterSecret says that the database was made under another master secret.
@@ -64,23 +65,28 @@ func (s *Store) checkMaster(ctx context.Context, checks []string) error {
 
 // RestoredAt is when the database was last restored from a backup; zero for
 // never. What was sealed or signed in before then is refused.
-func (s *Store) RestoredAt() time.Time { return s.restored }
+func (s *Store) RestoredAt() time.Time {
+	if at := s.restored.Load(); at != 0 {
+		return time.Unix(at, 0).UTC()
+	}
+	return time.Time{}
+}
 
 func (s *Store) loadRestored(ctx context.Context) error {
 	_, number, err := setting(s.read(ctx), settingRestored)
 	if err = s.mapped(ctx, err); errors.Is(err, oauth.ErrNotFound) {
 		return nil
 	}
-	if err == nil && number != 0 {
-		s.restored = time.Unix(number, 0).UTC()
+	if err == nil {
+		s.restored.Store(number)
 	}
 	return err
 }
 
 // MarkRestored writes down that the database was restored. A Store that is
-// open already doesn't take notice.
+// open already takes notice at its next poll.
 func (s *Store) MarkRestored(ctx context.Context, at time.Time) error {
-	return s.statement(ctx, func(c conn) error { return setSetting(c, settingRestored, "", unix(at)) })
+	return s.change(ctx, func(c conn) error { return setSetting(c, settingRestored, "", unix(at)) })
 }
 
 // PairwiseSalt implements oauth.Store.

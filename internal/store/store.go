@@ -57,8 +57,11 @@ type Config struct {
 	// UnusedClients is how long a client that registered itself may wait to be
 	// used before it is deleted; 0 is 30 days.
 	UnusedClients time.Duration
-	Meter         Meter // nil: nobody counts
-	Span          Span  // nil: nothing is traced
+	// KeepGoing uses a PostgreSQL server that was promoted even if it may lack
+	// commits of the one before it.
+	KeepGoing bool
+	Meter     Meter // nil: nobody counts
+	Span      Span  // nil: nothing is traced
 }
 
 // Database is a kind of database.
@@ -89,16 +92,18 @@ type Store struct {
 	keepRevocations time.Duration
 	unusedAfter     time.Duration
 
-	restored time.Time
-	salt     atomic.Pointer[[]byte]
-	cache    *cache
-	lazy     lazy
-	problems problems
-	sweeper  sweeper
-	meter    Meter
-	span     Span
-	waiting  func() int   // in the queues of the writers
-	mails    atomic.Int64 // that waited when last counted
+	restored  atomic.Int64 // Unix seconds; 0: never
+	keepGoing bool         // after whatever fail-over
+	refusedAt atomic.Pointer[time.Time]
+	salt      atomic.Pointer[[]byte]
+	cache     *cache
+	lazy      lazy
+	problems  problems
+	sweeper   sweeper
+	meter     Meter
+	span      Span
+	waiting   func() int   // in the queues of the writers
+	mails     atomic.Int64 // that waited when last counted
 }
 
 // Open opens the database, brings its schema up to date and checks that the
@@ -107,7 +112,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	s := &Store{
 		issuer: c.Issuer, now: c.Now, log: c.Log, poll: c.Poll,
 		keepRevocations: cmp.Or(c.KeepRevocations, keepRevocations), unusedAfter: cmp.Or(c.UnusedClients, defaultUnused),
-		meter: c.Meter, span: c.Span,
+		meter: c.Meter, span: c.Span, keepGoing: c.KeepGoing,
 	}
 	if s.now == nil {
 		return nil, errors.New("store: Config.Now is missing")

@@ -332,6 +332,21 @@ func (c *Cluster) Standby(synchronous bool) (*Cluster, error) {
 	return s, err
 }
 
+// CaughtUp waits until every standby has applied all that this server has.
+func (c *Cluster) CaughtUp() error {
+	return c.Exec(`DO $$
+BEGIN
+	FOR i IN 1..1000 LOOP
+		PERFORM pg_stat_clear_snapshot();
+		IF (SELECT bool_and(replay_lsn >= pg_current_wal_lsn()) FROM pg_stat_replication) THEN
+			RETURN;
+		END IF;
+		PERFORM pg_sleep(0.01);
+	END LOOP;
+	RAISE 'a standby is behind';
+END $$`)
+}
+
 // Promote makes a standby a server that writes.
 func (c *Cluster) Promote() error {
 	return c.Exec("ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()", "SELECT pg_promote()")

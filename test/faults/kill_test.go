@@ -84,8 +84,11 @@ func (l *ledger) flow(ctx context.Context, target *loadgen.Target, turn int) boo
 func (l *ledger) settle(t *testing.T, target *loadgen.Target) {
 	t.Helper()
 	var running sync.WaitGroup
+	places := make(chan struct{}, 64) // a long ledger would use up the test's own sockets
 	for _, e := range l.entries {
+		places <- struct{}{}
 		running.Go(func() {
+			defer func() { <-places }()
 			switch {
 			case !e.redeemed:
 				e.unanswered(t, target)
