@@ -173,6 +173,8 @@ func (s *Store) Run(ctx context.Context) {
 		chores.Go(func() { s.listen(ctx) })
 	}
 	var busy atomic.Bool
+	var clock pace
+	clock.even(stopwatch(), s.now())
 	for {
 		select {
 		case <-ctx.Done():
@@ -180,12 +182,15 @@ func (s *Store) Run(ctx context.Context) {
 		case <-poll.C:
 			s.complain(ctx, "looking for changes in the database", s.pollOnce(ctx))
 		case <-minute.C:
+			sweep := clock.even(stopwatch(), s.now()) >= steadyFor
 			// Beside this loop, so that a slow sweep never makes the cache stale.
 			if busy.CompareAndSwap(false, true) {
 				chores.Go(func() {
 					defer busy.Store(false)
 					s.complain(ctx, "writing what is written lazily", s.Flush(ctx))
-					s.complain(ctx, "sweeping", s.sweepInTurn(ctx))
+					if sweep {
+						s.complain(ctx, "sweeping", s.sweepInTurn(ctx))
+					}
 					s.complain(ctx, "counting letters", s.countMails(ctx))
 				})
 			}

@@ -106,6 +106,7 @@ func (m *mixed) push(ctx context.Context) error {
 type sample struct {
 	at         time.Duration
 	memory     float64 // MiB
+	heap       float64 // MiB, Go's: without what SQLite keeps
 	goroutines float64
 }
 
@@ -155,9 +156,9 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// soak judges the slope of the memory once a load has gone on for so long that it
-// has settled: SQLite keeps up to 16 MiB of the file for each connection, and the
-// file must have grown to that first.
+// soak judges the slope of Go's heap, and of all memory once a load has gone on for
+// so long that it has settled: SQLite keeps up to 16 MiB of the file for each
+// connection, and the file must have grown to that first.
 func soak(t *testing.T, p *harness.Process, operations string, settles time.Duration) {
 	m := &mixed{Target: p.Target(t), process: p, t: t}
 	attend(t, m.Target)
@@ -186,9 +187,10 @@ func soak(t *testing.T, p *harness.Process, operations string, settles time.Dura
 	samples = samples[len(samples)/4:]
 	memory, scatter := trend(samples, func(s sample) float64 { return s.memory })
 	busy, unsure := trend(samples, func(s sample) float64 { return s.goroutines })
+	heap, vague := trend(samples, func(s sample) float64 { return s.heap })
 	after := rest(t, m, operations)
-	t.Logf("%d operations in %s, p50 %s p99 %s; memory %.1f to %.1f MiB, %+.2f (± %.2f) an hour; goroutines at rest %d, then %d, %+.2f (± %.2f) an hour under load",
-		result.Count, result.Elapsed.Round(time.Second), result.Quantile(0.5), result.Quantile(0.99), samples[0].memory, samples[len(samples)-1].memory, memory, scatter, quiet, after, busy, unsure)
+	t.Logf("%d operations in %s, p50 %s p99 %s; memory %.1f to %.1f MiB, %+.2f (± %.2f) an hour, Go's heap %+.2f (± %.2f); goroutines at rest %d, then %d, %+.2f (± %.2f) an hour under load",
+		result.Count, result.Elapsed.Round(time.Second), result.Quantile(0.5), result.Quantile(0.99), samples[0].memory, samples[len(samples)-1].memory, memory, scatter, heap, vague, quiet, after, busy, unsure)
 	if after > quiet+8 {
 		t.Errorf("%d goroutines at rest, at first %d", after, quiet)
 	}
@@ -197,6 +199,9 @@ func soak(t *testing.T, p *harness.Process, operations string, settles time.Dura
 	}
 	if during >= settles && memory-scatter > 1 {
 		t.Errorf("its memory grows by %.2f (± %.2f) MiB an hour", memory, scatter)
+	}
+	if during >= 20*time.Minute && heap-vague > 1 {
+		t.Errorf("Go's heap grows by %.2f (± %.2f) MiB an hour", heap, vague)
 	}
 	if during >= 20*time.Minute && busy-unsure > 1 {
 		t.Errorf("its goroutines grow by %.2f (± %.2f) an hour", busy, unsure)
@@ -221,7 +226,7 @@ func watchFor(t *testing.T, p *harness.Process, operations string, during time.D
 		if err != nil {
 			t.Fatal(err)
 		}
-		samples = append(samples, sample{time.Since(began), memory, metric(t, operations, "go_goroutines")})
+		samples = append(samples, sample{time.Since(began), memory, metric(t, operations, "go_memstats_heap_alloc_bytes") / (1 << 20), metric(t, operations, "go_goroutines")})
 		select {
 		case <-ended:
 			return samples

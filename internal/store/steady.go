@@ -1,0 +1,26 @@
+package store
+
+import "time"
+
+// steadyFor is how long a clock must have gone evenly before a node deletes by
+// it. What was used once is remembered until it has expired, some minutes later;
+// a clock that is an hour ahead for a moment would have it forgotten, and taken
+// once more when the clock is right again. Whatever a clock of after this time
+// takes for over is so for every clock: an assertion lives five minutes, and two
+// more for clocks that differ.
+const steadyFor = 8 * time.Minute
+
+// pace holds a clock that can be set against one that can't.
+type pace struct{ from, clock time.Time }
+
+// even is how long the clock has gone as the stopwatch does: since the node
+// began, or since the clock was last set.
+func (p *pace) even(stopwatch, clock time.Time) time.Duration {
+	clock = clock.Round(0) // by the calendar
+	passed := stopwatch.Sub(p.from)
+	if drift := clock.Sub(p.clock) - passed; p.from.IsZero() || drift.Abs() > clockSkew/2 {
+		p.from, p.clock = stopwatch, clock
+		return 0
+	}
+	return passed
+}
