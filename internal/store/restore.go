@@ -112,6 +112,11 @@ func Restore(ctx context.Context, c Config, path string, endAll bool) (r Restore
 	if r.RestoredAt, err = to.markRestored(ctx, c, endAll); err != nil {
 		return r, err
 	}
+	if endAll {
+		if err := sayEnded(to.run(ctx), unix(r.RestoredAt)); err != nil {
+			return r, err
+		}
+	}
 	if err := to.commit(); err != nil {
 		return r, err
 	}
@@ -167,25 +172,38 @@ func (e *end) markRestored(ctx context.Context, c Config, endAll bool) (time.Tim
 	return at, raiseVersion(in)
 }
 
-// endEverything raises every user's and client's epoch, so that sessions, codes,
-// authorizations and clients' own tokens die by comparison, and says so in rows
-// and in the feed, for as long as an access token may live that hangs off one.
+type step struct {
+	query string
+	args  []any
+}
+
+// endEverything raises every client's epoch, so that codes, authorizations and
+// clients' own tokens die by comparison, as sessions do by the time of the
+// restore. The feed says so, for as long as an access token may live that hangs
+// off one. It touches few rows, however many there are.
 func endEverything(c conn, at, since int64) error {
-	for _, step := range []struct {
-		query string
-		args  []any
-	}{
+	return each(c, []step{
 		{`INSERT INTO revocations (at, kind, subject, name) SELECT CAST($1 AS BIGINT), 'authorization', '', id FROM authorizations
 			WHERE ended_at = 0 AND (created_at >= $2 OR rotated_at >= $2) ON CONFLICT (at, kind, subject, name) DO NOTHING`, []any{at, since}},
 		{`INSERT INTO revocations (at, kind, subject, name) SELECT CAST($1 AS BIGINT), 'client', '', id FROM clients
 			WHERE true ON CONFLICT (at, kind, subject, name) DO NOTHING`, []any{at}},
+		{"UPDATE clients SET epoch = epoch + 1, updated_at = $1", []any{at}},
+		{"UPDATE browsers SET trusted_until = 0 WHERE trusted_until > 0", nil},
+	})
+}
+
+// sayEnded lets the rows say so too, and raises the epochs of people.
+func sayEnded(c conn, at int64) error {
+	return each(c, []step{
 		{"UPDATE authorizations SET ended_at = $1, end_reason = 'everything was ended after a restore' WHERE ended_at = 0", []any{at}},
 		{"UPDATE sessions SET ended_at = $1 WHERE ended_at = 0", []any{at}},
 		{"UPDATE users SET epoch = epoch + 1, updated_at = $1", []any{at}},
-		{"UPDATE clients SET epoch = epoch + 1, updated_at = $1", []any{at}},
-		{"UPDATE browsers SET trusted_until = 0", nil},
-	} {
-		if _, err := c.exec(step.query, step.args...); err != nil {
+	})
+}
+
+func each(c conn, steps []step) error {
+	for _, s := range steps {
+		if _, err := c.exec(s.query, s.args...); err != nil {
 			return err
 		}
 	}
