@@ -78,7 +78,8 @@ func (a *Admin) User(ctx context.Context, username string) (User, error) {
 	return seen(u), err
 }
 
-// Users lists accounts in the order in which they were made.
+// Users lists accounts in the order of their subjects: that in which they were
+// made, but for those who brought theirs along.
 func (a *Admin) Users(ctx context.Context) ([]User, error) {
 	var all []User
 	for after := ""; ; {

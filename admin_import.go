@@ -20,6 +20,9 @@ type ImportOptions struct {
 	// Connectors are ours for the providers of the source, by the name that the
 	// source has for each.
 	Connectors map[string]ImportConnector
+	// KeepSubjects has people keep the ids by which apps know them: Keycloak's id,
+	// Auth0's user_id, Firebase's localId. Who has none is refused.
+	KeepSubjects bool
 	// Firebase has the parameters that the hashes of a Firebase project share.
 	Firebase *FirebaseKey
 }
@@ -79,7 +82,7 @@ type importRow struct {
 const importBatch = 64
 
 func (i *importing) all(ctx context.Context, from io.Reader) error {
-	options := imports.Options{Connectors: i.o.Connectors, Firebase: i.o.Firebase}
+	options := imports.Options{Connectors: i.o.Connectors, Firebase: i.o.Firebase, KeepSubjects: i.o.KeepSubjects}
 	for u, err := range imports.Read(from, imports.Format(i.o.Format), options) {
 		var bad *imports.RowError
 		switch {
@@ -116,7 +119,10 @@ func (i *importing) take(ctx context.Context, u imports.User) error {
 		return nil
 	}
 	user, bad := i.judge(ctx, u)
-	row := importRow{Import: store.Import{User: user, Identities: identitiesOf(u)}, from: u}
+	row := importRow{Import: store.Import{User: user, Kept: u.Subject != "", Identities: identitiesOf(u)}, from: u}
+	if bad == nil {
+		i.takeFactors(&row)
+	}
 	if bad == nil && i.earlier.awaits(row) {
 		if err := i.flush(ctx); err != nil {
 			return err
@@ -176,6 +182,7 @@ func (i *importing) settle(row importRow, standing store.Standing) error {
 		store.StandsName:     {Field: "username", Why: "another account signs in by this name"},
 		store.StandsEmail:    {Field: "email", Why: "another account signs in by this verified address"},
 		store.StandsIdentity: {Field: "identities", Why: "one is linked to another account"},
+		store.StandsSubject:  {Field: "sub", Why: "another account has it"},
 	}
 	if standing == store.StandsFree || standing == store.StandsHere {
 		i.earlier.take(row)
@@ -183,7 +190,7 @@ func (i *importing) settle(row importRow, standing store.Standing) error {
 	bad := words[standing]
 	switch {
 	case standing == store.StandsFree:
-		i.report.created(row.from)
+		i.report.created(row.from, len(row.TOTPs))
 	case standing == store.StandsHere && !i.o.FailExisting:
 		i.report.skipped(row.from, bad.Why)
 	default:

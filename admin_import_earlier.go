@@ -40,6 +40,9 @@ func (row importRow) claims() []claimed {
 	if email, ok := row.email(); ok {
 		out = append(out, email)
 	}
+	if row.Kept {
+		out = append(out, claim("s", row.User.Subject))
+	}
 	for _, one := range row.Identities {
 		out = append(out, claim("i", one.Issuer+"\x00"+one.Upstream))
 	}
@@ -79,6 +82,9 @@ func (e earlier) before(row importRow) *imports.RowError {
 	}
 	if email, ok := row.email(); ok && e.taken[email] != 0 {
 		return sameAs("email", "another user of this file signs in by this verified address", e.taken[email])
+	}
+	if line, ok := e.taken[claim("s", row.User.Subject)]; ok {
+		return sameAs("sub", "another user of this file has the same", line)
 	}
 	for _, c := range row.claims() {
 		if line, ok := e.taken[c]; ok {

@@ -51,11 +51,31 @@ func (i *importing) judge(ctx context.Context, u imports.User) (login.User, *imp
 		return d.user, &imports.RowError{Field: invalid.Field, Why: strings.TrimPrefix(invalid.Error(), invalid.Field+": ")}
 	case err != nil:
 		return d.user, &imports.RowError{Why: err.Error()}
+	case u.Subject != "" && !login.ValidSubject(u.Subject):
+		return d.user, &imports.RowError{Field: "sub", Why: "it must be 1 to 255 printable ASCII characters, without space or colon"}
 	case u.CreatedAt.After(now().Add(24 * time.Hour)):
 		return d.user, &imports.RowError{Field: "created_at", Why: "it lies in the future"}
 	}
 	d.user.Disabled, d.user.CreatedAt = u.Disabled, u.CreatedAt
+	if u.Subject != "" {
+		d.user.Subject = u.Subject
+	}
 	return d.user, nil
+}
+
+// takeFactors seals the secrets of authenticator apps. Whoever needed a code there
+// needs one here; where none are taken they would only be in the way.
+func (i *importing) takeFactors(row *importRow) {
+	if !i.a.s.login.Offers(login.WayTOTP, 2, nil) {
+		for range row.from.TOTPs {
+			row.from.Left = append(row.from.Left, "authenticator app, which authenticators doesn't name")
+		}
+		return
+	}
+	for _, app := range row.from.TOTPs {
+		row.TOTPs = append(row.TOTPs, i.a.s.login.ImportTOTP(row.User.Subject, app.Name, app.Key))
+	}
+	row.User.TwoStep = len(row.TOTPs) > 0
 }
 
 func identitiesOf(u imports.User) []login.Identity {

@@ -27,6 +27,8 @@ type ImportReport struct {
 	// administrators.
 	Groups map[string]int `json:"groups"`
 	Admins int            `json:"admins"`
+	// Authenticators is how many authenticator apps came with them.
+	Authenticators int `json:"authenticators"`
 	// Left is what the file has of those created and isn't carried over.
 	Left map[string]int `json:"left"`
 }
@@ -68,8 +70,9 @@ func newImportReport(o ImportOptions) *importTally {
 
 func (t *importTally) read() { t.Read++ }
 
-func (t *importTally) created(u imports.User) {
+func (t *importTally) created(u imports.User, apps int) {
 	t.Created++
+	t.Authenticators += apps
 	if u.HashKind == "" {
 		t.NoPassword++
 	} else {

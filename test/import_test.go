@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -295,7 +296,7 @@ func TestImportReport(t *testing.T) {
 	}
 	run := importRun{"jsonl", path, nil}
 	r := p.imported(t, 1, run)
-	if r.Read != 14 || r.Created != 3 || r.Skipped != 1 || r.Refused != 10 || r.Hashes["bcrypt"] != 1 || r.NoPassword != 2 || r.Left["totp_secret"] != 1 {
+	if r.Read != 14 || r.Created != 3 || r.Skipped != 1 || r.Refused != 10 || r.Hashes["bcrypt"] != 1 || r.NoPassword != 2 || r.Authenticators != 1 || len(r.Left) != 0 {
 		t.Errorf("%+v", r)
 	}
 	want := map[int]string{
@@ -342,6 +343,76 @@ func TestImportReport(t *testing.T) {
 			t.Errorf("%v: exit %d, %q, %q", bad, code, out, failed)
 		}
 	}
+}
+
+// TestImportFactorsAndSubjects: authenticator apps make codes for here, which are
+// asked for, and apps know people by the sub that they had.
+func TestImportFactorsAndSubjects(t *testing.T) {
+	p := newProcess(t)
+	p.Start(t)
+	const key = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+	write := func(content string) string {
+		path := filepath.Join(t.TempDir(), "users")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	otp := func(username, id, data string) string {
+		return strings.Replace(importedKeycloak[strings.Index(importedKeycloak, `{"username":"kc-argon2"`):strings.Index(importedKeycloak, `,
+ {"username":"service`)], `"kc-argon2","enabled":true,"createdTimestamp":1600000000000,"credentials":[`,
+			fmt.Sprintf(`%q,%s"enabled":true,"createdTimestamp":1600000000000,"credentials":[{"type":"otp","userLabel":"Phone","secretData":"{\"value\":\"12345678901234567890\"}","credentialData":%q},`, username, id, data), 1)
+	}
+	const usual = `{"subType":"totp","digits":6,"counter":0,"period":30,"algorithm":"HmacSHA1"}`
+	for _, row := range []struct {
+		run  importRun
+		code int
+		more []string
+	}{
+		{importRun{"jsonl", write(`{"sub":"user-1","username":"one","password_hash":"{SSHA}FS2N8g7PyU9jcWpsFeOAhz5JsCtFSGlt","totp_secret":"` + key + `"}`), nil}, 0, nil},
+		{importRun{"keycloak", write(`{"users":[` + otp("two", `"id":"7b1c2a44-0000-4000-8000-00000000000a",`, usual) + `,` + otp("none", "", usual) + `]}`), nil}, 1, []string{"--keep-subjects"}},
+		{importRun{"keycloak", write(`{"users":[` + otp("three", `"id":"7b1c2a44-0000-4000-8000-00000000000b",`, strings.Replace(usual, ":6", ":8", 1)) + `]}`), nil}, 0, nil},
+		{importRun{"auth0", write(`{"user_id":"auth0|4","username":"four"}`), nil}, 0, []string{"--keep-subjects"}},
+		{importRun{"auth0", write(`{"user_id":"auth0|4","username":"five","email":"five@x.example"}` + "\n" + `{"user_id":"auth0|6","username":"six"}` + "\n" + `{"user_id":"auth0|6","username":"seven"}` + "\n" + `{"user_id":"ad|CN:x","username":"eight"}`), nil}, 1, []string{"--keep-subjects"}},
+	} {
+		dry := p.imported(t, row.code, row.run, append(row.more, "--dry-run")...)
+		wet := p.imported(t, row.code, row.run, row.more...)
+		if dry.DryRun = false; !reflect.DeepEqual(dry, wet) || wet.Created != 1 {
+			t.Errorf("dry %+v\nwet %+v", dry, wet)
+		}
+		again := p.imported(t, row.code, row.run, row.more...)
+		if again.Created != 0 || again.Skipped != 1 {
+			t.Errorf("again: %+v", again)
+		}
+		for _, bad := range wet.RefusedFor {
+			if bad.Field != "id" && bad.Field != "sub" {
+				t.Errorf("%+v", bad)
+			}
+		}
+		if row.run.name == "keycloak" && wet.Authenticators+wet.Left["second factor (otp: 8 digits, 30 seconds, HmacSHA1)"] != 1 {
+			t.Errorf("%+v", wet)
+		}
+	}
+	subjects := column(t, p.database(t), "SELECT username, subject FROM users")
+	if subjects["one"] != "user-1" || subjects["two"] != "7b1c2a44-0000-4000-8000-00000000000a" || len(subjects["three"]) != 26 || subjects["four"] != "auth0|4" || subjects["six"] != "auth0|6" || len(subjects) != 5 {
+		t.Errorf("%v", subjects)
+	}
+	for _, name := range []string{"one", "two"} {
+		b := harness.NewBrowser(t, "http://"+p.Address)
+		page, err := b.SignIn("/login", name, "lètmein")
+		if err != nil || page.ByID("otp-form") == nil {
+			t.Fatalf("%s: no code is asked for at %s: %v", name, page.URL, err)
+		}
+		wrong, err := b.Submit(page, "otp-form", "otp-submit", url.Values{"otp": {"000000"}})
+		if err != nil || wrong.URL.Path == "/account" {
+			t.Errorf("%s: a wrong code leads to %s: %v", name, wrong.URL, err)
+		}
+		page, err = b.Submit(page, "otp-form", "otp-submit", url.Values{"otp": {totp(t, key, time.Now())}})
+		if err != nil || page.URL.Path != "/account" {
+			t.Errorf("%s: the app's code leads to %s: %v", name, page.URL, err)
+		}
+	}
+	enters(t, p, "three", "lètmein", true)
 }
 
 // TestImportOptions: what stands against an import as a whole.

@@ -16,13 +16,14 @@ import (
 type userImport struct {
 	jsonFlag
 
-	File        string   `arg:"" help:"What the other system exported; - is standard input."`
-	Format      string   `help:"jsonl, keycloak, auth0 or firebase." required:"" enum:"jsonl,keycloak,auth0,firebase"`
-	DryRun      bool     `help:"Write nothing, and report what would be."`
-	Update      string   `help:"Who is here already: skip them, or fail." default:"skip" enum:"skip,fail"`
-	StopOnError bool     `help:"Stop at the first user who can't be taken."`
-	Connector   []string `help:"Link accounts at the provider that the file calls ALIAS to connector NAME." placeholder:"ALIAS=NAME[=ISSUER]" sep:"none"`
-	FirebaseKey string   `help:"File with the project's hash_config, as Firebase's console shows it." type:"path" placeholder:"FILE"`
+	File         string   `arg:"" help:"What the other system exported; - is standard input."`
+	Format       string   `help:"jsonl, keycloak, auth0 or firebase." required:"" enum:"jsonl,keycloak,auth0,firebase"`
+	DryRun       bool     `help:"Write nothing, and report what would be."`
+	Update       string   `help:"Who is here already: skip them, or fail." default:"skip" enum:"skip,fail"`
+	KeepSubjects bool     `help:"Keep the ids by which apps know people: Keycloak's id, Auth0's user_id, Firebase's localId."`
+	StopOnError  bool     `help:"Stop at the first user who can't be taken."`
+	Connector    []string `help:"Link accounts at the provider that the file calls ALIAS to connector NAME." placeholder:"ALIAS=NAME[=ISSUER]" sep:"none"`
+	FirebaseKey  string   `help:"File with the project's hash_config, as Firebase's console shows it." type:"path" placeholder:"FILE"`
 }
 
 // Run imports what it can, reports, and fails when somebody was refused.
@@ -51,7 +52,8 @@ func (u *userImport) Run(ctx context.Context, s *Settings, c console) error {
 func (u *userImport) options() (valetkey.ImportOptions, error) {
 	o := valetkey.ImportOptions{
 		Format: u.Format, DryRun: u.DryRun, FailExisting: u.Update == "fail", StopOnError: u.StopOnError,
-		Connectors: map[string]valetkey.ImportConnector{},
+		KeepSubjects: u.KeepSubjects,
+		Connectors:   map[string]valetkey.ImportConnector{},
 	}
 	for _, text := range u.Connector {
 		alias, connector, err := readConnector(text)
@@ -119,6 +121,9 @@ func describeImport(w io.Writer, r valetkey.ImportReport) {
 	describeCounts(w, "Groups", r.Groups)
 	if r.Admins > 0 {
 		fmt.Fprintf(w, "\nAdministrators:\n%d\n", r.Admins)
+	}
+	if r.Authenticators > 0 {
+		fmt.Fprintf(w, "\nAuthenticator apps:\n%d\n", r.Authenticators)
 	}
 	describeCounts(w, "Not carried over", r.Left)
 }

@@ -25,11 +25,13 @@ func readAuth0(r *row, o Options) User {
 	if u.Email == "" {
 		auth0Identifiers(r, &u)
 	}
+	u.keep(r, o, "user_id")
 	u.Hash = auth0Hash(r)
+	auth0TOTP(r, &u)
 	auth0Identities(r, o, &u)
 	for name, words := range map[string]string{
 		"app_metadata": "app_metadata", "user_metadata": "user_metadata", "multifactor": "second factor",
-		"mfa_factors": "second factor", "guardian_authenticators": "second factor", "guardian_enrollments": "second factor",
+		"guardian_authenticators": "second factor", "guardian_enrollments": "second factor",
 	} {
 		if r.filled(name) {
 			u.left(words)

@@ -75,7 +75,9 @@ func readFirebase(r *row, o Options) User {
 	}
 	if u.Email == "" && !r.filled("providerUserInfo") && !r.has("phoneNumber") {
 		u.Skip = "anonymous"
+		return u
 	}
+	u.keep(r, o, "localId")
 	return finish(r, u, "passwordHash")
 }
 

@@ -40,6 +40,7 @@ type User struct {
 	Line   int // where it stands in the file, from 1
 	Record int // the how-many-th it is, from 1
 
+	Subject       string // by which apps know them; "" when they get a new one
 	Username      string
 	Email         string
 	EmailVerified bool
@@ -53,6 +54,7 @@ type User struct {
 	MustChange    bool
 	CreatedAt     time.Time // zero: the file doesn't say
 	Identities    []Identity
+	TOTPs         []TOTP
 
 	// Skip says why this is nobody to import; "" for people.
 	Skip string
@@ -74,6 +76,9 @@ type Options struct {
 	// Firebase has the parameters of the project's hashes; nil when the file has
 	// none.
 	Firebase *FirebaseKey
+	// KeepSubjects has people keep the ids by which apps know them: Keycloak's id,
+	// Auth0's user_id, Firebase's localId. Who has none is refused.
+	KeepSubjects bool
 }
 
 // Connector is one of ours, with the issuer under which it knows people.
@@ -176,6 +181,16 @@ func (u *User) identity(o Options, label, subject string, aliases ...string) {
 		}
 	}
 	u.left("account at " + aliases[0] + ", for which there is no --connector")
+}
+
+// keep is for formats whose ids were made to be told to apps.
+func (u *User) keep(r *row, o Options, name string) {
+	if !o.KeepSubjects {
+		return
+	}
+	if u.Subject = r.text(name); u.Subject == "" {
+		r.refuse(name, "it is missing, so that no sub can be kept")
+	}
 }
 
 // left notes what isn't carried over.

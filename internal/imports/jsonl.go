@@ -9,7 +9,7 @@ import (
 
 // own are the fields of our format; docs/guide/import.md says what each means.
 var own = []string{
-	"username", "email", "email_verified", "name", "claims", "password_hash", "groups", "admin", "disabled",
+	"sub", "username", "email", "email_verified", "name", "claims", "password_hash", "groups", "admin", "disabled",
 	"must_change", "created_at", "identities", "totp_secret",
 }
 
@@ -18,7 +18,7 @@ var beside = []string{"sub", "preferred_username", "email", "email_verified", "n
 
 // readJSONLine reads our own format. A field that it doesn't know is refused: it
 // may be one that somebody mistyped.
-func readJSONLine(r *row, _ Options) User {
+func readJSONLine(r *row, o Options) User {
 	for _, name := range slices.Sorted(maps.Keys(r.members)) {
 		switch {
 		case name == "password":
@@ -28,6 +28,7 @@ func readJSONLine(r *row, _ Options) User {
 		}
 	}
 	u := User{
+		Subject:  r.text("sub"),
 		Username: r.text("username"), Email: r.text("email"), EmailVerified: r.yes("email_verified"), Name: r.text("name"),
 		Hash: r.text("password_hash"), Groups: r.list("groups"), Admin: r.yes("admin"), Disabled: r.yes("disabled"),
 		MustChange: r.yes("must_change"), CreatedAt: r.moment("created_at"),
@@ -41,9 +42,8 @@ func readJSONLine(r *row, _ Options) User {
 	for _, c := range r.children("identities") {
 		u.Identities = append(u.Identities, ownIdentity(c))
 	}
-	if r.text("totp_secret") != "" {
-		u.left("totp_secret")
-	}
+	u.TOTPs = r.totp("totp_secret")
+	u.keep(r, o, "sub")
 	return finish(r, u, "password_hash")
 }
 

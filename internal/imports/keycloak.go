@@ -25,6 +25,7 @@ func readKeycloak(r *row, o Options) User {
 		u.Skip = "the account of a service, not of a person"
 		return u
 	}
+	u.keep(r, o, "id")
 	first, last := r.text("firstName"), r.text("lastName")
 	u.Name = strings.TrimSpace(first + " " + last)
 	u.claim("given_name", first)

@@ -10,6 +10,8 @@ import (
 // in two strings that are JSON themselves: credentialData and secretData.
 func keycloakCredential(c *row, u *User) {
 	switch kind := c.text("type"); {
+	case kind == "otp" && c.has("credentialData"):
+		keycloakTOTP(c, u)
 	case kind != "password":
 		u.left("second factor (" + kind + ")")
 	case u.Hash != "":

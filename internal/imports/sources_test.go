@@ -84,12 +84,12 @@ func TestPeople(t *testing.T) {
 			"identities":[{"issuer":"https://accounts.google.com","subject":"1","connector":"goog"}],"totp_secret":"GEZDGNBVGY3TQOJQ"}`, User{
 			Username: "ada", Email: "ada@x.example", EmailVerified: true, Name: "Ada Lovelace", Claims: map[string]any{"given_name": "Ada", "address": map[string]any{"country": "UK"}},
 			Hash: bcryptHash, HashKind: "bcrypt", Groups: []string{"admins", "staff"}, Admin: true, Disabled: true, MustChange: true, CreatedAt: at,
-			Identities: google("1", "ada"), Left: []string{"totp_secret"},
+			Identities: google("1", "ada"), TOTPs: []TOTP{{Key: []byte("1234567890")}},
 		}},
 		"ours, the least": {JSONLines, `{"email":"ada@x.example","email_verified":null}`, User{Username: "ada@x.example", Email: "ada@x.example"}},
 		"Keycloak": {Keycloak, keycloakUser(`"id":"f1","username":"ada","email":"ada@x.example","emailVerified":true,"firstName":"Ada","lastName":"Lovelace","enabled":false,
 			"createdTimestamp":1600000000000,"totp":true,"attributes":{"locale":["en"],"department":["maths"],"phoneNumber":["+44 1"],"phoneNumberVerified":["true"],"street":["St James's Square"],"country":["UK"],"x":[]},
-			"credentials":[` + credential("pbkdf2-sha256", 27500, sha256Hash, "") + `,{"type":"otp","secretData":"{}","credentialData":"{}"}],
+			"credentials":[` + credential("pbkdf2-sha256", 27500, sha256Hash, "") + `,{"type":"otp","secretData":"{}","credentialData":"{\"subType\":\"hotp\"}"}],
 			"requiredActions":["UPDATE_PASSWORD","TERMS"],"realmRoles":["default-roles-r","editor"],"clientRoles":{"app":["a"]},"groups":["/staff","/staff/maths"],
 			"federatedIdentities":[{"identityProvider":"google","userId":"1","userName":"ada@gmail.example"},{"identityProvider":"corp","userId":"2","userName":"ada"}],"notBefore":0`), User{
 			Username: "ada", Email: "ada@x.example", EmailVerified: true, Name: "Ada Lovelace", Disabled: true, MustChange: true, CreatedAt: at,
@@ -101,7 +101,7 @@ func TestPeople(t *testing.T) {
 			Groups: []string{"staff", "staff/maths"}, Identities: google("1", "ada@gmail.example"),
 			Left: []string{
 				"account at corp, for which there is no --connector", "attribute department", "realm role editor", "required action TERMS",
-				"roles at clients", "second factor (otp)",
+				"roles at clients", "second factor (otp: hotp)",
 			},
 		}},
 		"Keycloak, a service": {Keycloak, keycloakUser(`"username":"service-account-app","enabled":true,"serviceAccountClientId":"app"`), User{

@@ -14,6 +14,7 @@ import (
 	"github.com/go-webauthn/webauthn/protocol/webauthncose"
 	"github.com/go-webauthn/webauthn/webauthn"
 
+	"github.com/valetkey/valetkey/internal/secret"
 	"github.com/valetkey/valetkey/oauth"
 )
 
@@ -88,13 +89,20 @@ func (c sealedChallenge) once() *oauth.Once {
 }
 
 // keyHolder shows a person to the library. Its id is the subject, which tells
-// nobody anything: WebAuthn §14.6.1.
+// nobody anything (WebAuthn §14.6.1), or the hash of one that is too long for a
+// user handle: §5.4.3 allows 64 bytes.
 type keyHolder struct {
 	user        User
 	credentials []webauthn.Credential
 }
 
-func (h keyHolder) WebAuthnID() []byte                         { return []byte(h.user.Subject) }
+func (h keyHolder) WebAuthnID() []byte {
+	if id := h.user.Subject; len(id) <= maxHandle {
+		return []byte(id)
+	}
+	return secret.Hash(h.user.Subject)
+}
+
 func (h keyHolder) WebAuthnName() string                       { return h.user.Username }
 func (h keyHolder) WebAuthnCredentials() []webauthn.Credential { return h.credentials }
 func (h keyHolder) WebAuthnDisplayName() string {
@@ -164,7 +172,10 @@ func (s *Service) ownerOf(ctx context.Context, id []byte) (Passkey, User, error)
 	return key, user, unknownIsWrong(err)
 }
 
-const maxAnswer = 16 << 10
+const (
+	maxAnswer = 16 << 10
+	maxHandle = 64
+)
 
 func parseAssertion(answer string) (*protocol.ParsedCredentialAssertionData, error) {
 	if len(answer) > maxAnswer {

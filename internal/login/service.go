@@ -188,9 +188,9 @@ func (s *Service) find(ctx context.Context, account string) (User, error) {
 	return byName, err
 }
 
-// validSubject: OpenID Connect Core §2, at most 255 ASCII characters. A colon is
+// ValidSubject: OpenID Connect Core §2, at most 255 ASCII characters. A colon is
 // kept for the subjects of clients, which no person may have.
-func validSubject(subject string) bool {
+func ValidSubject(subject string) bool {
 	for i := range len(subject) {
 		if c := subject[i]; c <= 0x20 || c >= 0x7f || c == ':' {
 			return false
@@ -206,12 +206,13 @@ func (s *Service) byExternal(ctx context.Context, a Attempt, password string) (U
 	if err != nil {
 		return User{}, err
 	}
-	if !validSubject(subject) {
+	if !ValidSubject(subject) {
 		return User{}, fmt.Errorf("the user base answered the subject %q; one is 1 to 255 printable ASCII characters without colon or space", subject)
 	}
 	user, err := s.Store.User(ctx, subject)
 	if errors.Is(err, oauth.ErrNotFound) {
-		user = User{Subject: subject, Username: a.Username, UsernameKey: "external:" + subject, External: true, Epoch: 1, CreatedAt: s.Now(), UpdatedAt: s.Now()}
+		// The subject may have had a row that was deleted: no epoch of its is one again.
+		user = User{Subject: subject, Username: a.Username, UsernameKey: "external:" + subject, External: true, Epoch: max(1, s.Now().Unix()), CreatedAt: s.Now(), UpdatedAt: s.Now()}
 		err = s.Store.CreateUser(ctx, user)
 	}
 	switch {

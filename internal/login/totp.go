@@ -143,8 +143,19 @@ func (s *Service) confirmTOTP(user User, sealed, code, name string) (*TOTP, erro
 	if !ok {
 		return nil, &Invalid{Field: "otp", Why: "This code isn't right. Codes change every 30 seconds; check that the clock of your phone is right."}
 	}
+	app := s.rowOfTOTP(user.Subject, name, t.Key, step)
+	return &app, nil
+}
+
+// ImportTOTP makes the row of an app whose secret another system had. Its next
+// code is the first that counts here.
+func (s *Service) ImportTOTP(subject, name string, key []byte) TOTP {
+	return s.rowOfTOTP(subject, name, key, 0)
+}
+
+func (s *Service) rowOfTOTP(subject, name string, key []byte, step int64) TOTP {
 	id := secret.NewID()
-	return &TOTP{ID: id, Subject: user.Subject, Name: label(name, "Authenticator app"), Sealed: []byte(s.box.totp.Seal(t.Key, totpBind(user.Subject, id))), LastStep: step}, nil
+	return TOTP{ID: id, Subject: subject, Name: label(name, "Authenticator app"), Sealed: []byte(s.box.totp.Seal(key, totpBind(subject, id))), LastStep: step}
 }
 
 func totpBind(subject, id string) []byte { return []byte(subject + "\n" + id) }

@@ -16,13 +16,16 @@ const (
 	StandsName     Standing = "username" // somebody else signs in by that name
 	StandsEmail    Standing = "email"    // somebody else signs in by that address
 	StandsIdentity Standing = "identity" // it is linked to somebody else's account
+	StandsSubject  Standing = "sub"      // apps know somebody else by it
 )
 
 // Import is a user to insert, with what they are elsewhere. The zero CreatedAt
 // says that the source doesn't know it.
 type Import struct {
 	User       login.User
+	Kept       bool // the subject is one that they had elsewhere
 	Identities []login.Identity
+	TOTPs      []login.TOTP
 }
 
 // ImportUsers inserts those whom nobody is in the way of, in one transaction,
@@ -42,8 +45,18 @@ func (s *Store) ImportUsers(ctx context.Context, people []Import) ([]Standing, e
 
 func (s *Store) importOne(c conn, p Import) error {
 	now := s.now()
+	if p.Kept {
+		// Of an account that had the subject before, and was deleted, something may
+		// wait for its epoch to come again. It never gets that far.
+		p.User.Epoch = unix(now)
+	}
 	if err := insertUser(c, p.User, now); err != nil {
 		return err
+	}
+	for i := range p.TOTPs {
+		if err := changeCodes(c, login.Change{Subject: p.User.Subject, At: now, AddTOTP: &p.TOTPs[i]}); err != nil {
+			return err
+		}
 	}
 	for i := range p.Identities {
 		if err := changeIdentities(c, login.Change{Subject: p.User.Subject, At: now, AddIdentity: &p.Identities[i]}); err != nil {

@@ -25,10 +25,11 @@ func standings(c conn, people []Import) ([]Standing, error) {
 }
 
 // acquaintances are the accounts that may be in somebody's way: by what they sign
-// in by, and the links that are taken.
+// in by or are known to apps by, and the links that are taken.
 type acquaintances struct {
-	names map[string][]named
-	links map[string]bool
+	names    map[string][]named
+	subjects map[string]named
+	links    map[string]bool
 }
 
 // named is what an account is known by.
@@ -36,11 +37,12 @@ type named struct {
 	name, email string // canonical; email "" when it isn't verified
 	anyEmail    string // verified or not
 	created     int64
+	subject     string
 }
 
 func scanNamed(r scanner) (n named, err error) {
 	var verified bool
-	err = r.Scan(&n.name, &n.anyEmail, &verified, &n.created)
+	err = r.Scan(&n.name, &n.anyEmail, &verified, &n.created, &n.subject)
 	if verified {
 		n.email = n.anyEmail
 	}
@@ -56,6 +58,7 @@ func (a acquaintances) know(n named) {
 
 func (a acquaintances) add(p Import) {
 	a.know(p.named())
+	a.subjects[p.User.Subject] = p.named()
 	for _, i := range p.Identities {
 		a.links[linkKey(i.Issuer, i.Upstream)] = true
 	}
@@ -72,13 +75,26 @@ func (p Import) named() named {
 func linkKey(issuer, upstream string) string { return issuer + "\x00" + upstream }
 
 func knownTo(c conn, people []Import) (acquaintances, error) {
-	a := acquaintances{names: map[string][]named{}, links: map[string]bool{}}
+	a := acquaintances{names: map[string][]named{}, subjects: map[string]named{}, links: map[string]bool{}}
 	var keys, links []any
+	var subjects []string
 	for _, p := range people {
 		n := p.named()
 		keys = append(keys, n.name, cmp.Or(n.email, n.name))
+		if p.Kept {
+			subjects = append(subjects, p.User.Subject)
+		}
 		for _, i := range p.Identities {
 			links = append(links, i.Issuer, i.Upstream)
+		}
+	}
+	for part := range slices.Chunk(subjects, importPart) {
+		found, err := findNamed(c, "subject IN", part)
+		if err != nil {
+			return a, err
+		}
+		for _, n := range found {
+			a.subjects[n.subject] = n
 		}
 	}
 	for part := range slices.Chunk(keys, 2*importPart) {
@@ -115,17 +131,21 @@ func (a acquaintances) askNames(c conn, keys []any) error {
 }
 
 func (a acquaintances) ask(c conn, in string, used []string) error {
-	var keys []any
-	for _, key := range used {
-		keys = append(keys, key)
-	}
-	keys = padTo2(keys, 1)
-	found, err := all(c, scanNamed, "SELECT username_key, email_key, email_verified, created_at FROM users WHERE "+
-		in+" ("+numbered(len(keys), 1)+")", keys...)
+	found, err := findNamed(c, in, used)
 	for _, n := range found {
 		a.know(n)
 	}
 	return err
+}
+
+func findNamed(c conn, in string, values []string) ([]named, error) {
+	var keys []any
+	for _, one := range values {
+		keys = append(keys, one)
+	}
+	keys = padTo2(keys, 1)
+	return all(c, scanNamed, "SELECT username_key, email_key, email_verified, created_at, subject FROM users WHERE "+
+		in+" ("+numbered(len(keys), 1)+")", keys...)
 }
 
 func scanKey(r scanner) (key string, err error) {
@@ -181,6 +201,12 @@ func numbered(n, size int) string {
 func (p Import) standing(known acquaintances) Standing {
 	n := p.named()
 	standing := StandsFree
+	if other, taken := known.subjects[p.User.Subject]; taken {
+		if n.name == other.name || n.same(other) {
+			return StandsHere
+		}
+		return StandsSubject
+	}
 	for _, other := range known.names[n.name] {
 		if other.name == n.name && n.same(other) {
 			return StandsHere

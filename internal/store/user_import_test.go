@@ -8,6 +8,7 @@ import (
 	"github.com/valetkey/valetkey/internal/login"
 	"github.com/valetkey/valetkey/internal/secret"
 	"github.com/valetkey/valetkey/internal/testkit"
+	"github.com/valetkey/valetkey/oauth"
 )
 
 func arrival(name, email string, verified bool, identities ...string) Import {
@@ -71,6 +72,61 @@ func TestImportUsers(t *testing.T) {
 		}
 		if n := len(must(b.ListUsers(ctx, "", 100, ""))(t)); n != 3 {
 			t.Errorf("%d users", n)
+		}
+	})
+}
+
+// TestImportKeptSubjects: a sub that somebody had elsewhere is one account's, and
+// of an account that had it before, and was deleted, nothing comes to life.
+func TestImportKeptSubjects(t *testing.T) {
+	databases(t, func(t *testing.T, b *bed) {
+		ctx := t.Context()
+		later := func(p Import) Import { p.User.CreatedAt = began; return p }
+		kept := func(sub string, p Import) Import { p.User.Subject, p.Kept = sub, true; return p }
+		const long = "auth0|65c0000000000000000000aa/~Z"
+		ada := kept(long, arrival("ada", "ada@x.example", true))
+		ada.TOTPs = []login.TOTP{{ID: "a", Name: "Phone", Sealed: []byte("x")}, {ID: "b", Name: "Desk", Sealed: []byte("y")}}
+		if got := must(b.ImportUsers(ctx, []Import{ada, kept(long, later(arrival("bob", "", false))), kept("2", arrival("eve", "", false))}))(t); got[0] != StandsFree || got[1] != StandsSubject || got[2] != StandsFree {
+			t.Fatalf("%q", got)
+		}
+		if apps := must(b.TOTPs(ctx, long))(t); len(apps) != 2 || apps[0].Name != "Phone" {
+			t.Errorf("%+v", apps)
+		}
+		for name, tt := range map[string]struct {
+			p    Import
+			want Standing
+		}{
+			"the same":                     {ada, StandsHere},
+			"under another name":           {kept(long, arrival("lovelace", "ada@x.example", true)), StandsHere},
+			"under another sub":            {kept("3", arrival("ada", "ada@x.example", true)), StandsHere},
+			"somebody else's sub":          {kept("2", later(arrival("mallory", "m@x.example", true))), StandsSubject},
+			"a sub that differs in case":   {kept("AUTH0|65c0000000000000000000aa/~z", arrival("zoe", "", false)), StandsFree},
+			"nobody asked to keep the sub": {arrival("zoe", "", false), StandsFree},
+		} {
+			if got := must(b.Standings(ctx, []Import{tt.p}))(t); got[0] != tt.want {
+				t.Errorf("%s: %q, not %q", name, got[0], tt.want)
+			}
+		}
+		u := must(b.User(ctx, long))(t)
+		client := b.addClient(t, "app")
+		g := ground{user: u, client: client, session: b.addSession(t, u)}
+		g.consent = must(b.Agree(ctx, oauth.Consent{Subject: long, ClientID: "app", Scopes: []string{"openid"}, SessionID: g.session.ID}))(t)
+		a := b.authorization(g)
+		ok(t, b.Issue(ctx, a))
+		ok(t, b.DeleteUser(ctx, long))
+		b.advance(time.Second)
+		ada.TOTPs = nil
+		if got := must(b.ImportUsers(ctx, []Import{ada}))(t); got[0] != StandsFree {
+			t.Fatalf("%q", got)
+		}
+		again := must(b.User(ctx, long))(t)
+		if again.Epoch <= u.Epoch {
+			t.Errorf("the epoch was %d and is %d", u.Epoch, again.Epoch)
+		}
+		_ = must(b.Agree(ctx, oauth.Consent{Subject: long, ClientID: "app", Scopes: []string{"openid"}, SessionID: b.addSession(t, again).ID}))(t)
+		_, err := b.Rotate(ctx, b.rotation(a, 0))
+		if err == nil {
+			t.Error("the refresh token of a deleted account works again")
 		}
 	})
 }
