@@ -255,7 +255,7 @@ func (s *Service) SwitchTwoStep(ctx context.Context, a Actor, on bool) (codes []
 func (s *Service) RemovePassword(ctx context.Context, a Actor) error {
 	none, c := "", s.change(a, true)
 	c.Password, c.Leaves = &none, s.leaves()
-	_, err := s.apply(ctx, c, a.user, DidChangePassword, "", a.from)
+	_, err := s.apply(ctx, c, a.user, DidRemovePassword, "", a.from)
 	return err
 }
 

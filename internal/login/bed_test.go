@@ -149,7 +149,9 @@ func (b *bed) letters(to string) int {
 }
 
 // token is what stands in a letter's link.
-func token(l mail.Received) string {
-	_, t, _ := strings.Cut(l.Link, "?t=")
+func token(l mail.Received) string { return tokenOf(l.Link) }
+
+func tokenOf(link string) string {
+	_, t, _ := strings.Cut(link, "?t=")
 	return t
 }

@@ -100,6 +100,8 @@ type ActivityKind string
 // What may happen to an account.
 const (
 	DidChangePassword  ActivityKind = "password_changed"
+	DidSetPassword     ActivityKind = "password_set" // where there was none
+	DidRemovePassword  ActivityKind = "password_removed"
 	DidResetPassword   ActivityKind = "password_reset"
 	DidAddPasskey      ActivityKind = "passkey_added"
 	DidRemovePasskey   ActivityKind = "passkey_removed"

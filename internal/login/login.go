@@ -4,6 +4,7 @@ package login
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -13,7 +14,7 @@ import (
 
 // User is a person with an account.
 type User struct {
-	Subject       string // the sub claim; made here, never reused
+	Subject       string // the sub claim; made here, unless it came with an import
 	Username      string // as the person writes it
 	UsernameKey   string // canonical form, unique; see Canonical
 	Email         string
@@ -74,6 +75,8 @@ var (
 	ErrWrong    = errors.New("wrong username or password") // also: no such user, disabled
 	ErrSlowDown = errors.New("too many tries")
 	ErrTaken    = errors.New("that username is taken")
+	// ErrAddressTaken: another account has proven the address.
+	ErrAddressTaken = fmt.Errorf("%w: the address is another account's", oauth.ErrConflict)
 	// ErrLastWay refuses to take away the only way in.
 	ErrLastWay = errors.New("it is the only way to sign in")
 	// ErrStale: somebody proved themselves too long ago for what they want.

@@ -19,7 +19,7 @@ type told struct {
 
 // letterOf says which letter goes with what happened; the rest is history only.
 var letterOf = map[ActivityKind]mail.NoticeKind{
-	DidChangePassword: mail.PasswordChanged, DidResetPassword: mail.PasswordReset, DidEnterByOperator: mail.PasswordReset, DidAddPasskey: mail.PasskeyAdded,
+	DidChangePassword: mail.PasswordChanged, DidSetPassword: mail.PasswordSet, DidRemovePassword: mail.PasswordRemoved, DidResetPassword: mail.PasswordReset, DidEnterByOperator: mail.PasswordReset, DidAddPasskey: mail.PasskeyAdded,
 	DidRemovePasskey: mail.PasskeyRemoved, DidAddTOTP: mail.AuthenticatorAdded, DidRemoveTOTP: mail.AuthenticatorRemoved,
 	DidMakeCodes: mail.RecoveryCodesMade, DidUseCode: mail.RecoveryCodeUsed, DidLink: mail.AccountLinked, DidUnlink: mail.AccountUnlinked,
 	DidChangeEmail: mail.EmailChanged, DidLock: mail.AccountLocked, DidSignInNew: mail.NewDevice, DidDownload: mail.DataDownloaded,
@@ -37,11 +37,13 @@ func (s *Service) activity(user User, kind ActivityKind, detail string, from Vis
 func (s *Service) tell(user User, kind ActivityKind, detail string, from Visitor, e mail.Happening) (*told, error) {
 	t := &told{activity: s.activity(user, kind, detail, from)}
 	letter, ok := letterOf[kind]
-	if kind == DidSwitchTwoStep {
+	switch {
+	case kind == DidSwitchTwoStep && detail == stateOff:
+		letter, ok = mail.TwoStepOff, true
+	case kind == DidSwitchTwoStep:
 		letter, ok = mail.TwoStepOn, true
-		if detail == stateOff {
-			letter = mail.TwoStepOff
-		}
+	case kind == DidEnterByOperator && user.Password == "":
+		letter = mail.PasswordSet
 	}
 	if !ok || !s.Post.Enabled() || user.Email == "" || !user.EmailVerified {
 		return t, nil

@@ -125,8 +125,11 @@ func (s *Service) SetByReset(ctx context.Context, r Reset, password string, from
 	if r.Factors {
 		c.TwoStep, c.Recovery, c.DropFactors = &no, [][]byte{}, true
 	}
-	if r.link.Kind == LinkOperator {
+	switch {
+	case r.link.Kind == LinkOperator:
 		kind = DidEnterByOperator
+	case r.User.Password == "":
+		kind = DidSetPassword
 	}
 	_, err = s.apply(ctx, c, r.User, kind, "", from)
 	return staleIfReplayed(err)
@@ -209,9 +212,26 @@ func (s *Service) Lock(ctx context.Context, token string, from Visitor) error {
 		Spent: []Spent{{Once: &oauth.Once{Kind: "lock", Owner: user.Subject, ID: what.ID, Until: time.Unix(what.At, 0).Add(lockLife)}}},
 	}
 	if what.Email != "" {
+		if c.Letters, err = s.takenOff(user, what.Email); err != nil {
+			return err
+		}
 		c.Email, c.Verified = &what.Email, true
 		user.Email, user.EmailVerified = what.Email, true
 	}
 	_, err = s.apply(ctx, c, user, DidLock, "", from)
+	if errors.Is(err, ErrAddressTaken) { // it is another account's by now; an administrator helps
+		c.Verified, user.EmailVerified = false, false
+		_, err = s.apply(ctx, c, user, DidLock, "", from)
+	}
 	return staleIfReplayed(err)
+}
+
+// takenOff is for the address that an old one replaces. Whoever reads it may be
+// the account's owner, locked out by somebody else at the old address; or may
+// not be, and so hears nothing of who they are.
+func (s *Service) takenOff(user User, back string) ([]mail.Row, error) {
+	if !s.Post.Enabled() || user.Email == "" || !user.EmailVerified || Canonical(user.Email) == Canonical(back) {
+		return nil, nil
+	}
+	return s.seal(s.Post.AddressTakenOff(mail.Person{Address: user.Email, Locale: user.Locale()}))
 }

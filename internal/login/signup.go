@@ -79,7 +79,12 @@ func (s *Service) SignUp(ctx context.Context, n NewUser, a Asked, from Visitor) 
 			return SignedUp{}, err
 		}
 	}
-	if err := s.create(ctx, user, with...); err != nil {
+	err = s.create(ctx, user, with...)
+	if errors.Is(err, ErrAddressTaken) && invited != nil { // by somebody who came between
+		user.EmailVerified = false
+		err = s.create(ctx, user, with...)
+	}
+	if err != nil {
 		return SignedUp{}, staleIfReplayed(err)
 	}
 	if user.Email != "" && !user.EmailVerified && s.Post.Enabled() {
@@ -167,6 +172,10 @@ func taken(cause error) error {
 	return &Invalid{Field: "username", Why: "This username is taken.", Cause: cause}
 }
 
+func addressTaken(cause error) error {
+	return &Invalid{Field: "email", Why: "This address is another account's.", Cause: cause}
+}
+
 // ConfirmSignUp makes the account whose letter has come back: by its code, or by
 // the token of its link.
 func (s *Service) ConfirmSignUp(ctx context.Context, await, code, token, browser string) (Evidence, error) {
@@ -185,7 +194,11 @@ func (s *Service) ConfirmSignUp(ctx context.Context, await, code, token, browser
 	if other, err := s.proven(ctx, what.Email, ""); err != nil || other {
 		return Evidence{}, errors.Join(ErrStale, err)
 	}
-	if err := s.create(ctx, user, Change{Subject: user.Subject, At: now, Spent: []Spent{{Link: &l}}}); err != nil {
+	err = s.create(ctx, user, Change{Subject: user.Subject, At: now, Spent: []Spent{{Link: &l}}})
+	if errors.Is(err, ErrAddressTaken) {
+		err = ErrStale
+	}
+	if err != nil {
 		return Evidence{}, staleIfReplayed(err)
 	}
 	return Evidence{user: user, way: WayPassword, amr: []string{"pwd"}, at: now}, nil
@@ -281,7 +294,7 @@ func (s *Service) Create(ctx context.Context, n NewUser, address string) (User, 
 		case err != nil:
 			return User{}, err
 		case other:
-			return User{}, &Invalid{Field: "email", Why: "This address is another account's.", Cause: oauth.ErrConflict}
+			return User{}, addressTaken(ErrAddressTaken)
 		}
 	}
 	return user, s.create(ctx, user)
@@ -289,7 +302,10 @@ func (s *Service) Create(ctx context.Context, n NewUser, address string) (User, 
 
 func (s *Service) create(ctx context.Context, user User, with ...Change) error {
 	err := s.Store.CreateUser(ctx, user, with...)
-	if errors.Is(err, oauth.ErrConflict) {
+	switch {
+	case errors.Is(err, ErrAddressTaken):
+		return addressTaken(err)
+	case errors.Is(err, oauth.ErrConflict):
 		return taken(err)
 	}
 	return err
@@ -377,8 +393,16 @@ func (s *Service) ChangePassword(ctx context.Context, rec Record, current, next,
 	no := false
 	_, err = s.apply(ctx, Change{
 		Subject: user.Subject, Epoch: user.Epoch, At: s.Now(), Ends: true, Keep: rec.ID, Password: &phc, MustChange: &no,
-	}, user, DidChangePassword, "", from)
+	}, user, changedPassword(user), "", from)
 	return err
+}
+
+// changedPassword: a first one is set, not changed.
+func changedPassword(user User) ActivityKind {
+	if user.Password == "" {
+		return DidSetPassword
+	}
+	return DidChangePassword
 }
 
 // SetPassword is an operator's: it asks for nothing and ends every session.
@@ -392,6 +416,6 @@ func (s *Service) SetPassword(ctx context.Context, subject, password string) err
 		return err
 	}
 	no := false
-	_, err = s.apply(ctx, Change{Subject: subject, At: s.Now(), Ends: true, Password: &phc, MustChange: &no, Locked: &no}, user, DidChangePassword, "", Visitor{})
+	_, err = s.apply(ctx, Change{Subject: subject, At: s.Now(), Ends: true, Password: &phc, MustChange: &no, Locked: &no}, user, changedPassword(user), "", Visitor{})
 	return err
 }

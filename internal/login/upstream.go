@@ -229,12 +229,16 @@ func (s *Service) settle(ctx context.Context, user User, a Arrival) (Evidence, e
 		switch {
 		case err == nil:
 			return s.arrived(user, a), nil
+		case errors.Is(err, ErrAddressTaken): // the same one may have come by another tab
 		case !errors.Is(err, oauth.ErrConflict):
 			return Evidence{}, err
 		}
 		if linked, err := s.Store.Identity(ctx, a.Issuer, a.Subject); err == nil { // another tab was first
 			user, err := s.Store.User(ctx, linked.Subject)
 			return s.arrived(user, a), err
+		}
+		if errors.Is(err, ErrAddressTaken) {
+			return Evidence{}, &Unlinked{Existing: true, Create: a.Create}
 		}
 	}
 	return Evidence{}, fmt.Errorf("no username is free for somebody from %s", a.Connector)

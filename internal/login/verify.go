@@ -100,7 +100,7 @@ func (s *Service) Verify(ctx context.Context, p Proven, from Visitor) error {
 	case err != nil:
 		return err
 	case taken:
-		return &Invalid{Field: "email", Why: "This address is another account's.", Cause: oauth.ErrConflict}
+		return addressTaken(ErrAddressTaken)
 	}
 	kind := DidVerifyEmail
 	if p.User.Email != p.Email {
@@ -109,5 +109,8 @@ func (s *Service) Verify(ctx context.Context, p Proven, from Visitor) error {
 	_, err = s.apply(ctx, Change{
 		Subject: p.User.Subject, Epoch: p.User.Epoch, At: s.Now(), Spent: []Spent{{Link: &p.link}}, Email: &p.Email, Verified: true,
 	}, p.User, kind, p.Email, from)
+	if errors.Is(err, ErrAddressTaken) {
+		return addressTaken(err)
+	}
 	return staleIfReplayed(err)
 }

@@ -37,6 +37,20 @@ func (h Letterhead) AddressTaken(to Person, signIn string) Letter {
 	return l
 }
 
+// AddressTakenOff goes to an address that "This wasn't me" has taken off an
+// account. It doesn't say whose account: its reader may be somebody else.
+func (h Letterhead) AddressTakenOff(to Person) Letter {
+	w := h.in(to.Locale)
+	l := w.letter(to, noticeLife)
+	l.Subject = w.T("This address was taken off an account at {0}", w.brand)
+	l.Lines = []string{
+		w.T("This was the address of an account at {0} ({1}), until “This wasn't me” was chosen in a letter to the address before it.", w.brand, w.host),
+		w.T("That account is locked, and its letters no longer come here."),
+	}
+	l.Next = w.T("If the account is yours, ask an administrator of {0}. Otherwise there is nothing to do.", w.brand)
+	return l
+}
+
 // ResetPassword carries the link to the page where a new password is chosen.
 func (h Letterhead) ResetPassword(to Person, link string, life time.Duration) Letter {
 	w := h.in(to.Locale)

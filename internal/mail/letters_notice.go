@@ -13,6 +13,8 @@ type NoticeKind string
 // What people are told about.
 const (
 	PasswordChanged      NoticeKind = "password-changed"
+	PasswordSet          NoticeKind = "password-set" // where there was none
+	PasswordRemoved      NoticeKind = "password-removed"
 	PasswordReset        NoticeKind = "password-reset"
 	PasskeyAdded         NoticeKind = "passkey-added"         // What: its name
 	PasskeyRemoved       NoticeKind = "passkey-removed"       // What: its name
@@ -35,7 +37,7 @@ const (
 // NoticeKinds lists them all, as they stand above.
 func NoticeKinds() []NoticeKind {
 	return []NoticeKind{
-		PasswordChanged, PasswordReset, PasskeyAdded, PasskeyRemoved, AuthenticatorAdded, AuthenticatorRemoved,
+		PasswordChanged, PasswordSet, PasswordRemoved, PasswordReset, PasskeyAdded, PasskeyRemoved, AuthenticatorAdded, AuthenticatorRemoved,
 		TwoStepOn, TwoStepOff, RecoveryCodesMade, RecoveryCodeUsed, AccountLinked, AccountUnlinked, EmailChanged, NewDevice, AccountLocked,
 		AccountDeleted, DataDownloaded, AccountDisabled,
 	}
@@ -69,6 +71,14 @@ var notices = map[NoticeKind]noticeWords{
 	PasswordChanged: {
 		subject: locale.Key("Your password for {0} was changed"),
 		happens: locale.Key("The password of your account at {0} was changed. Other devices were signed out."),
+	},
+	PasswordSet: {
+		subject: locale.Key("A password for {0} was set"),
+		happens: locale.Key("Your account at {0} had no password, and now it has one. Other devices were signed out."),
+	},
+	PasswordRemoved: {
+		subject: locale.Key("Your password for {0} was removed"),
+		happens: locale.Key("The password of your account at {0} was removed. Other devices were signed out."),
 	},
 	PasswordReset: {
 		subject: locale.Key("Your password for {0} was reset"),

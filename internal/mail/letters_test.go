@@ -20,6 +20,7 @@ func occasions(h mail.Letterhead, to mail.Person) map[string]mail.Letter {
 		"verify by code":     h.VerifyAddress(to, "482 913", "", life),
 		"verify by link":     h.VerifyAddress(to, "", link, life),
 		"address taken":      h.AddressTaken(to, link),
+		"address taken off":  h.AddressTakenOff(to),
 		"reset":              h.ResetPassword(to, link, life),
 		"sign in":            h.SignInCode(to, "482 913", link, "Saleswave", life),
 		"sign in by code":    h.SignInCode(to, "482 913", "", "", life),

@@ -93,9 +93,12 @@ func changeAccount(c conn, change login.Change) error {
 	if change.Email == nil {
 		return nil
 	}
+	if err := mayProve(c, login.User{Subject: change.Subject, Email: *change.Email, EmailVerified: change.Verified}); err != nil {
+		return err
+	}
 	_, err := c.exec("UPDATE users SET email = $1, email_key = $2, email_verified = $3 WHERE subject = $4",
 		*change.Email, login.Canonical(*change.Email), change.Verified, change.Subject)
-	return err
+	return addressTaken(err)
 }
 
 func deref[T any](p *T) (v T) {
@@ -115,7 +118,8 @@ func changePasskeys(c conn, change login.Change) error {
 	}
 	var found string
 	if p := change.AddPasskey; p != nil {
-		if err := conflictIfNone(c.row(`INSERT INTO passkeys (`+passkeyColumns+`) VALUES ($1, $2, $3, $4, $5, $6, 0, '', '')
+		if err := conflictIfNone(c.row(`INSERT INTO passkeys (`+passkeyColumns+`, place) VALUES ($1, $2, $3, $4, $5, $6, 0, '', '',
+				(SELECT COALESCE(MAX(place), 0) + 1 FROM passkeys WHERE subject = $2))
 			ON CONFLICT (id) DO NOTHING RETURNING subject`,
 			p.ID, change.Subject, p.Name, p.Credential, int64(p.SignCount), unix(change.At)).Scan(&found)); err != nil {
 			return err

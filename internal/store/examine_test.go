@@ -55,7 +55,7 @@ func TestExamineFinds(t *testing.T) {
 		{"one of a later client", "UPDATE authorizations SET client_epoch = 9", "under a later epoch than their row of clients has"},
 		{"one of a later consent", "UPDATE authorizations SET consent_epoch = 9", "under a later epoch than their row of consents has"},
 		{"one of no client", "UPDATE authorizations SET client_id = 'none'", "warn consistency: 1 authorizations of clients that are gone without having been deleted"},
-		{"a passkey of nobody", "INSERT INTO passkeys VALUES ('x', 'nobody', '', 'y', 0, 1, 1, '', '')", "fail consistency: 1 rows of passkeys whose subject"},
+		{"a passkey of nobody", "INSERT INTO passkeys VALUES ('x', 'nobody', '', 'y', 0, 1, 1, '', '', 1)", "fail consistency: 1 rows of passkeys whose subject"},
 		{"an app of nobody", "INSERT INTO totps VALUES ('x', 'nobody', '', 'y', 0, 1, 1)", "fail consistency: 1 rows of totps whose subject"},
 		{"a recovery code of nobody", "INSERT INTO recovery_codes VALUES ('nobody', 'x', 0)", "fail consistency: 1 rows of recovery_codes whose subject"},
 		{"an identity of nobody", "INSERT INTO identities VALUES ('i', 's', 'nobody', 'c', '', 1, 1)", "fail consistency: 1 rows of identities whose subject"},
@@ -64,7 +64,7 @@ func TestExamineFinds(t *testing.T) {
 		{"no version", "DELETE FROM settings WHERE name = 'version'", "fail consistency: 1 missing settings"},
 		{"another secret", "UPDATE settings SET value = 'other' WHERE name = 'master'", "fail master secret: wrong master secret"},
 		{"a newer schema", "INSERT INTO migrations VALUES (999, 'later', 0)", "fail schema: the database was made by a newer version of this program: its schema is 999, this program knows"},
-		{"an older schema", "DELETE FROM migrations WHERE number = 3", "warn schema: its schema is 2, this program's is 3"},
+		{"an older schema", "DELETE FROM migrations WHERE number > 2", "warn schema: its schema is 2, this program's is "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			shared(t, func(t *testing.T, b *bed) {

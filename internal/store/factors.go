@@ -17,7 +17,7 @@ func scanPasskey(r scanner) (p login.Passkey, err error) {
 
 // Passkeys implements login.Store, oldest first.
 func (s *Store) Passkeys(ctx context.Context, subject string) ([]login.Passkey, error) {
-	found, err := all(s.read(ctx), scanPasskey, "SELECT "+passkeyColumns+" FROM passkeys WHERE subject = $1 ORDER BY created_at, id", subject)
+	found, err := all(s.read(ctx), scanPasskey, "SELECT "+passkeyColumns+" FROM passkeys WHERE subject = $1 ORDER BY created_at, place, id", subject)
 	return found, s.mapped(ctx, err)
 }
 
@@ -41,7 +41,7 @@ func (s *Store) RecoveryCodes(ctx context.Context, subject string) ([]login.Reco
 	found, err := all(s.read(ctx), func(r scanner) (c login.RecoveryCode, err error) {
 		err = r.Scan(&c.Hash, intoTime(&c.UsedAt))
 		return c, err
-	}, "SELECT hash, used_at FROM recovery_codes WHERE subject = $1", subject)
+	}, "SELECT hash, used_at FROM recovery_codes WHERE subject = $1 ORDER BY hash", subject)
 	return found, s.mapped(ctx, err)
 }
 
@@ -54,7 +54,7 @@ func scanIdentity(r scanner) (i login.Identity, err error) {
 
 // Identities implements login.Store, oldest first.
 func (s *Store) Identities(ctx context.Context, subject string) ([]login.Identity, error) {
-	found, err := all(s.read(ctx), scanIdentity, "SELECT "+identityColumns+" FROM identities WHERE subject = $1 ORDER BY created_at, issuer", subject)
+	found, err := all(s.read(ctx), scanIdentity, "SELECT "+identityColumns+" FROM identities WHERE subject = $1 ORDER BY created_at, issuer, upstream_subject", subject)
 	return found, s.mapped(ctx, err)
 }
 

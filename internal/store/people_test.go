@@ -163,6 +163,30 @@ func TestTakenFactors(t *testing.T) {
 	})
 }
 
+// TestFactorsInOrder: what a person has stands in the order in which it was made,
+// though several were made within one second.
+func TestFactorsInOrder(t *testing.T) {
+	databases(t, func(t *testing.T, b *bed) {
+		ctx := t.Context()
+		u := b.person(t, "ada")
+		for i := range 8 {
+			_, err := b.Apply(ctx, login.Change{Subject: u.Subject, At: b.time(), AddPasskey: &login.Passkey{ID: secret.Hash(string(rune('a' + i))), Name: string(rune('a' + i)), Credential: []byte("{}")}})
+			ok(t, err)
+		}
+		_, err := b.Apply(ctx, login.Change{Subject: u.Subject, At: b.time(), RemovePasskey: secret.Hash("c")})
+		ok(t, err)
+		_, err = b.Apply(ctx, login.Change{Subject: u.Subject, At: b.time(), AddPasskey: &login.Passkey{ID: []byte("0"), Name: "z", Credential: []byte("{}")}})
+		ok(t, err)
+		names := ""
+		for _, p := range must(b.Passkeys(ctx, u.Subject))(t) {
+			names += p.Name
+		}
+		if names != "abdefghz" {
+			t.Errorf("the passkeys stand as %s", names)
+		}
+	})
+}
+
 // TestLinks: the newest of a kind and owner works, until its time or its tries
 // are over: case 253.
 func TestLinks(t *testing.T) {

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -90,12 +92,16 @@ func insertUser(c conn, u login.User, now time.Time) error {
 		return err
 	}
 	var subject string
-	return conflictIfNone(c.row(`INSERT INTO users (`+userColumns+`, email_key)
+	err = c.row(`INSERT INTO users (`+userColumns+`, email_key)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
-		ON CONFLICT (username_key) DO NOTHING RETURNING subject`,
+		ON CONFLICT DO NOTHING RETURNING subject`,
 		u.Subject, u.Username, u.UsernameKey, u.Email, u.EmailVerified, u.Name, claims, u.Password, u.Admin,
 		u.Disabled, u.External, max(u.Epoch, 1), unix(orElse(u.CreatedAt, now)), unix(orElse(u.UpdatedAt, now)),
-		memberships, u.TwoStep, u.Locked, u.MustChange, u.PictureID, login.Canonical(u.Email)).Scan(&subject))
+		memberships, u.TwoStep, u.Locked, u.MustChange, u.PictureID, login.Canonical(u.Email)).Scan(&subject)
+	if errors.Is(err, sql.ErrNoRows) {
+		return whyNotInserted(c, u)
+	}
+	return err
 }
 
 func claimsJSON(claims oauth.Claims) (string, error) {
@@ -139,7 +145,7 @@ func setMemberships(c conn, subject, source string, groups []string) error {
 }
 
 // UpdateUser implements login.Store; ErrConflict when it would leave no
-// administrator.
+// administrator, or an address proven by two.
 func (s *Store) UpdateUser(ctx context.Context, u login.User) error {
 	claims, err := claimsJSON(u.Claims)
 	if err != nil {
@@ -152,10 +158,13 @@ func (s *Store) UpdateUser(ctx context.Context, u login.User) error {
 				return err
 			}
 		}
+		if err := mayProve(c, u); err != nil {
+			return err
+		}
 		var subject string
-		return c.row(`UPDATE users SET name = $1, email = $2, email_key = $3, email_verified = $4, claims = $5,
+		return addressTaken(c.row(`UPDATE users SET name = $1, email = $2, email_key = $3, email_verified = $4, claims = $5,
 			admin = $6, updated_at = $7 WHERE subject = $8 RETURNING subject`,
-			u.Name, u.Email, login.Canonical(u.Email), u.EmailVerified, claims, u.Admin, unix(now), u.Subject).Scan(&subject)
+			u.Name, u.Email, login.Canonical(u.Email), u.EmailVerified, claims, u.Admin, unix(now), u.Subject).Scan(&subject))
 	})
 }
 

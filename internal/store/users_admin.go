@@ -83,8 +83,8 @@ func (s *Store) CountAdmins(ctx context.Context) (int, error) {
 	return n, s.mapped(ctx, err)
 }
 
-// ListUsers pages through users in the order of their subjects, which is that
-// of their making. A prefix, in canonical form, picks those whose username or
+// ListUsers pages through users in the order of their subjects, which is that of
+// their making where they were made here. A prefix, in canonical form, picks those whose username or
 // email address begins with it.
 func (s *Store) ListUsers(ctx context.Context, after string, limit int, prefix string) ([]login.User, error) {
 	query, args := "SELECT "+userColumns+" FROM users WHERE subject > $1 ORDER BY subject LIMIT $2", []any{after, limit}

@@ -55,6 +55,10 @@ func (w *Web) activityInWords(l *locale.Locale, a login.Activity) string {
 	switch a.Kind {
 	case login.DidChangePassword:
 		return l.T("Your password was changed")
+	case login.DidSetPassword:
+		return l.T("A password was set")
+	case login.DidRemovePassword:
+		return l.T("Your password was removed")
 	case login.DidResetPassword:
 		return l.T("Your password was reset by a link")
 	case login.DidEnterByOperator:

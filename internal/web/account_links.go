@@ -54,7 +54,8 @@ func (w *Web) postLinking(v *visit) {
 		w.linkingRefused(v, c, err)
 		return
 	}
-	w.offerLink(v.rw, v.r, login.Arrival{Identity: who}, v.rec.ID)
+	to := w.forms.Seal([]byte("/account/security"), formBind(w.Browser(v.rw, v.r), "to"))
+	w.offerLink(v.rw, v.r, login.Arrival{Identity: who}, v.rec.ID, "to", to)
 }
 
 func (w *Web) linkingRefused(v *visit, c *upstream.Connector, err error) {

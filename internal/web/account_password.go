@@ -16,6 +16,7 @@ type passwordView struct {
 	Problem   string
 	Errors    map[string]string
 	Done      bool
+	First     bool // there was none before
 }
 
 func (w *Web) showPassword(v *visit) {
@@ -55,7 +56,7 @@ func (w *Web) postPassword(v *visit) {
 	status := http.StatusUnprocessableEntity
 	switch {
 	case err == nil:
-		w.renderPassword(v, http.StatusOK, passwordView{Done: true, Has: true})
+		w.renderPassword(v, http.StatusOK, passwordView{Done: true, First: v.user.Password == "", Has: true})
 		return
 	case errors.Is(err, login.ErrStale):
 		w.proveAgain(v, "/account/password")

@@ -34,6 +34,7 @@ type profileLine struct {
 	Max             int
 
 	Value, Problem string
+	Focus          bool     // the cursor goes there: it is the first that is wrong
 	Options        []option // of a list
 }
 
@@ -109,10 +110,14 @@ func (w *Web) showProfile(v *visit) {
 
 func (w *Web) renderProfile(v *visit, status int, said login.Profile, problems map[string]string, picture pictureView) {
 	view := profileView{Form: w.token(v, "profile"), Elsewhere: w.Login.Elsewhere(v.user), Problems: len(problems), Groups: profileLines(v.l)}
+	first := true
 	for _, g := range view.Groups {
 		for i := range g.Lines {
 			line := &g.Lines[i]
 			line.Value, line.Problem, line.Max = said[line.ID], problems[line.ID], 100
+			if line.Problem != "" {
+				line.Focus, first = first, false
+			}
 			if line.Kind == "url" || line.Kind == "lines" {
 				line.Max = 500
 			}

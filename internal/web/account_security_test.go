@@ -332,7 +332,9 @@ func TestLastWayStays(t *testing.T) {
 		t.Error("a password was set without proof")
 	}
 	v.prove2(t, ada)
-	v.submit(v.get("/account/password"), "password-form", "new", "another good one").has(t, 200, "is changed")
+	v.submit(v.get("/account/password"), "password-form", "new", "another good one").has(t, 200, "Your password is set.")
+	v.submit(v.get("/account/password"), "password-form", "current", "another good one", "new", "and another one").has(t, 200, "Your password is changed.")
+	v.get("/account/activity").has(t, 200, "Your password was removed", "A password was set", "Your password was changed")
 	if a := v.submit(v.get("/account/security"), "/account/unlink"); a.Code != 303 {
 		t.Errorf("%d", a.Code)
 	}

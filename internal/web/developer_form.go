@@ -51,6 +51,11 @@ func (f appForm) status() int {
 	return http.StatusUnprocessableEntity
 }
 
+// First is the first field of the form that is wrong.
+func (f appForm) First() string {
+	return firstWrong([]string{"name", "description", "homepage", "type", "callbacks", "signed_out", "scope", "logo", "policy", "terms"}, f.Errors)
+}
+
 // formOf fills the form from a registered app.
 func formOf(c *oauth.Client) appForm {
 	scopes := strings.Fields(c.Scope)

@@ -38,10 +38,12 @@ func (w *Web) renderSecurity(v *visit, c *oauth.Client, status int, form securit
 		w.fail(v.rw, v.r, err)
 		return
 	}
+	first := form.First()
 	w.show(v, as{status: status}, "developer_security", page{Title: v.l.T("Security of {0}", c.Name), Section: "apps", D: securityPage{
 		App: viewApp(c), ClientID: c.ID, Type: string(c.Type), Token: w.token(v, "security"), Form: &form, Now: c.SubjectType,
-		Profiles: profileChoices(v.l, form.Profile, c), Methods: methodChoices(v.l, w.offeredMethods(c), form.Method, c),
-		Grants: grantChoices(v.l, form.Grants, c), Given: givenGrants(v.l, c), Ways: waysInWords(v.l, c), TLSKinds: tlsChoices(v.l, form.TLSKind),
+		Profiles: withFocus(profileChoices(v.l, form.Profile, c), first == "profile"),
+		Methods:  withFocus(methodChoices(v.l, w.offeredMethods(c), form.Method, c), first == "method"),
+		Grants:   withFocus(grantChoices(v.l, form.Grants, c), first == "grant"), Given: givenGrants(v.l, c), Ways: waysInWords(v.l, c), TLSKinds: tlsChoices(v.l, form.TLSKind),
 		Algorithms: algorithmsOf(v.l, &form), Offered: document.IDTokenAlgs, Certificates: w.takesCertificates() || c.BoundCertificate,
 	}})
 }

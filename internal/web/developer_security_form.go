@@ -154,6 +154,17 @@ func (f *securityForm) Wrong(fields ...string) bool {
 	return slices.ContainsFunc(fields, func(name string) bool { return f.Errors[name] != "" })
 }
 
+// First is the first field of the page that is wrong.
+func (f *securityForm) First() string {
+	order := []string{
+		"profile", "method", "tls_name", "jwks_uri", "jwks", "request_uris", "grant", "subject", "sector", "backchannel", "frontchannel", "initiate",
+	}
+	for _, alg := range algFields {
+		order = append(order, alg.field)
+	}
+	return firstWrong(order, f.Errors)
+}
+
 // securityFields are the fields of the security page by the names of the
 // metadata that they become, where these aren't the same; see algFields too.
 var securityFields = map[string]string{

@@ -13,6 +13,7 @@ type choice struct {
 	Value, Title, Hint string
 	Checked            bool
 	Now                bool     // it is what the app has
+	Focus              bool     // the cursor goes there
 	Duties             []string // what follows from it
 }
 
@@ -31,6 +32,15 @@ func (c choice) in(l *locale.Locale) choice {
 	}
 	c.Duties = duties
 	return c
+}
+
+// withFocus puts the cursor in the choice that is made, or else in the first.
+func withFocus(choices []choice, focus bool) []choice {
+	at := max(0, slices.IndexFunc(choices, func(c choice) bool { return c.Checked }))
+	if focus && len(choices) > 0 {
+		choices[at].Focus = true
+	}
+	return choices
 }
 
 func profileChoices(l *locale.Locale, chosen string, c *oauth.Client) []choice {

@@ -277,8 +277,9 @@ func (w *Web) arrived(rw http.ResponseWriter, r *http.Request, e entry, a login.
 }
 
 // offerLink leads to the page that asks whether an account of another provider
-// is to be a way in. session is the one that asked for it, "" for nobody's.
-func (w *Web) offerLink(rw http.ResponseWriter, r *http.Request, a login.Arrival, session string) {
+// is to be a way in. session is the one that asked for it, "" for nobody's; more are
+// parameters of that page's address.
+func (w *Web) offerLink(rw http.ResponseWriter, r *http.Request, a login.Arrival, session string, more ...string) {
 	rec, err := w.record(r)
 	if err != nil {
 		w.fail(rw, r, err)
@@ -293,7 +294,7 @@ func (w *Web) offerLink(rw http.ResponseWriter, r *http.Request, a login.Arrival
 		w.fail(rw, r, err)
 		return
 	}
-	w.redirect(rw, r, carry(r, "/link", "o", offer))
+	w.redirect(rw, r, carry(r, "/link", append([]string{"o", offer}, more...)...))
 }
 
 // renderDirectory asks for a username and password of a directory.

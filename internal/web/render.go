@@ -97,7 +97,7 @@ func (p *pages) words() template.FuncMap {
 		"asset":  p.static.path,
 		"letter": letter, "safeLink": safeLink, "hostname": hostname,
 		"add":   func(a, b int) int { return a + b },
-		"field": newField,
+		"field": newField, "focused": focused,
 	}
 }
 
@@ -106,6 +106,7 @@ type field struct {
 	ID, Label, Value, Problem, Hint string
 	Rows                            int  // more than one line
 	Address                         bool // it takes a web address
+	Focus                           bool // the cursor goes there
 }
 
 // newField is for templates: kind is "text", "address" or a number of rows.
@@ -113,6 +114,23 @@ func newField(kind any, id, label, value, problem, hint string) field {
 	f := field{ID: id, Label: label, Value: value, Problem: problem, Hint: hint, Address: kind == "address"}
 	f.Rows, _ = kind.(int)
 	return f
+}
+
+// focused puts the cursor in a field, when it is the one of that name.
+func focused(id string, f field) field {
+	f.Focus = id == f.ID
+	return f
+}
+
+// firstWrong is the first of a form's fields with something wrong with it, ""
+// for none.
+func firstWrong(order []string, errors map[string]string) string {
+	for _, name := range order {
+		if errors[name] != "" {
+			return name
+		}
+	}
+	return ""
 }
 
 // find returns a page's template, fresh from disk while someone edits it.

@@ -156,6 +156,7 @@ func TestAccountProfile(t *testing.T) {
 	p.write("#phone_number", "call me")
 	p.press("#profile-submit")
 	p.sees("Nothing was saved.", "2 fields need another look.")
+	p.focused("birthdate") // the first that is wrong
 	p.look("account-profile-wrong")
 	if got := p.value(`document.getElementById("name").value`); got != "Ada King" {
 		t.Errorf("what was typed is %q now", got)

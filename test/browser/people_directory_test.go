@@ -217,3 +217,97 @@ func foreign(t *testing.T, settings map[string]string) (issuer string) {
 	t.Fatal("the provider doesn't listen")
 	return ""
 }
+
+// TestAccountDirectory: an account of a directory's becomes a way in by its own
+// username and password, given on a page of ours; and is unlinked again.
+func TestAccountDirectory(t *testing.T) {
+	d := directory.Start(t)
+	gone := valetkey.Connector{Name: "gone", Kind: "ldap", Title: "Gone", URL: []string{"ldap://" + free(t)}, Base: "dc=gone,dc=example", BindDN: "cn=reader,dc=gone,dc=example", BindPassword: "x"}
+	w := settle(t, valetkey.Config{ThrottleOff: true, Connectors: []valetkey.Connector{corp(d), gone}})
+
+	p := somebody(t)
+	p.home(w, "ada")
+	p.page(w, "/account/security")
+	p.press("#link-corp")
+	p.at("/account/link/corp")
+	p.sees("Link your account at Corp", "Sign in to it once, so that we know it is yours.")
+	p.focused("username")
+	p.look("account-link-directory")
+	p.write("#username", "alice")
+	p.write("#password", "wrong")
+	p.press("#linking-form-submit")
+	p.at("/account/link/corp")
+	p.sees("The username or the password is wrong.")
+	p.focused("password") // the name is kept
+	if got := p.value(`document.getElementById("username").value`); got != "alice" {
+		t.Errorf("the name is %q", got)
+	}
+	p.look("account-link-directory-wrong")
+
+	// By the keys alone, to the question whether to link, and no link yet.
+	p.types(directory.Password)
+	p.enters()
+	p.at("/link")
+	p.sees("Link your account at Corp?", "alice", "can sign in to the account ada@example.com")
+	p.look("account-link-directory-sure")
+	p.press("#back")
+	p.at("/account/security")
+	p.lacks("Linked just now")
+
+	// A password that ran out there, and a directory that is down, link nothing.
+	for _, tt := range []struct{ connector, name, want string }{
+		{"corp", "code532", "Your password at Corp has expired. Change it there first."},
+		{"gone", "alice", "Gone doesn't answer just now. Try again later."},
+	} {
+		p.page(w, "/account/security")
+		p.press("#link-" + tt.connector)
+		p.write("#username", tt.name)
+		p.write("#password", directory.Password)
+		p.press("#linking-form-submit")
+		p.sees(tt.want)
+	}
+	p.press("#back")
+	p.at("/account/security")
+	p.lacks("Linked just now")
+
+	// Linked.
+	p.press("#link-corp")
+	p.write("#username", "alice")
+	p.write("#password", directory.Password)
+	p.press("#linking-form-submit")
+	p.press("#link-form-submit")
+	p.at("/account/security")
+	p.sees("Corp", "Linked just now")
+	p.look("account-linked-directory")
+	p.page(w, "/account/activity")
+	p.sees("Your account at Corp was linked")
+
+	// It signs ada in, and nobody else can link it.
+	p.forgets()
+	p.open(w.URL + "/login")
+	p.press("#with-corp")
+	p.write("#username", "alice")
+	p.write("#password", directory.Password)
+	p.press("#directory-form-submit")
+	p.at("/account")
+	p.sees("Ada Lovelace")
+	q := somebody(t)
+	q.home(w, "grace")
+	q.page(w, "/account/security")
+	q.press("#link-corp")
+	q.write("#username", "alice")
+	q.write("#password", directory.Password)
+	q.press("#linking-form-submit")
+	q.press("#link-form-submit")
+	q.sees("This can't be linked", "is linked to another account here.")
+
+	// And goes again, after a fresh proof.
+	p.page(w, "/account/security")
+	p.press("#unlink-1")
+	p.at("/login")
+	p.signsIn("ada", password)
+	p.at("/account/security")
+	p.press("#unlink-1")
+	p.at("/account/security")
+	p.lacks("Linked just now")
+}
