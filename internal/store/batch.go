@@ -264,7 +264,7 @@ func (c conn) try(m *member) error {
 	err := m.run(c)
 	if err != nil {
 		if _, undo := c.exec("ROLLBACK TO member"); undo != nil {
-			return errors.Join(undo, err)
+			return errors.Join(err, undo) // what comes first is told
 		}
 	}
 	if _, release := c.exec("RELEASE member"); release != nil {

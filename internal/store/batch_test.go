@@ -243,3 +243,22 @@ func BenchmarkStore(b *testing.B) {
 		return bed.UseOnce(b.Context(), "jti", "app", bed.authorization(g).ID, bed.time())
 	})
 }
+
+// A full disk may make SQLite roll all back by itself, savepoints too: what is
+// told is that the disk is full, not that there is no savepoint.
+func TestMemberThatSQLiteRolledBack(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *bed) {
+		err := b.statements(t.Context(), func(c conn) error {
+			if _, err := c.exec("PRAGMA max_page_count = 1"); err != nil { // no fewer than there are
+				return err
+			}
+			_, full := c.exec("INSERT INTO parked (handle, content, until) VALUES ('x', zeroblob(1000000), 1)")
+			_, _ = c.exec("ROLLBACK") // should it not have done so yet
+			return full
+		})
+		wants(t, "a full disk", err, oauth.ErrUnavailable)
+		_, err = write(t.Context(), b.Store, single, func(c conn) (int64, error) { return c.exec("PRAGMA max_page_count = 1000000") })
+		ok(t, err)
+		ok(t, b.statements(t.Context(), func(c conn) error { return insertUsed(c, 1) }))
+	})
+}

@@ -250,6 +250,11 @@ func TestDatabaseFull(t *testing.T) {
 	if err := p.Stop(); err != nil {
 		t.Error(err)
 	}
+	for line := range strings.Lines(p.Out.String()) {
+		if strings.Contains(line, "level=ERROR") {
+			t.Error(line)
+		}
+	}
 	p.Say(t, "doctor", "--verify")
 	integrity(t, filepath.Join(dir, "valetkey.db"))
 }
