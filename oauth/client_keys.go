@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ const (
 	keySetLife    = time.Hour
 	keySetPause   = time.Minute
 	maxKeySets    = 10_000
+	maxKeySetsAll = 8 << 20 // bytes as they came; parsed they take several times as much
 	maxKeySetSize = 64 << 10
 )
 
@@ -25,6 +27,7 @@ const (
 type keySets struct {
 	mu   *sync.Mutex
 	sets map[string]*keySet
+	size *int // of all bodies
 }
 
 type keySet struct {
@@ -36,7 +39,9 @@ type keySet struct {
 	loading chan struct{}
 }
 
-func newKeySets() keySets { return keySets{mu: new(sync.Mutex), sets: map[string]*keySet{}} }
+func newKeySets() keySets {
+	return keySets{mu: new(sync.Mutex), sets: map[string]*keySet{}, size: new(int)}
+}
 
 // clientKeys returns the keys by which a token of a client's may be verified.
 func (s *Server) clientKeys(ctx context.Context, c *Client, token string) ([]jose.PublicKey, error) {
@@ -96,7 +101,7 @@ func (k *keySets) look(address, kid string, now time.Time, load func(func([]jose
 	if set == nil {
 		k.makeRoom()
 		set = &keySet{}
-		k.sets[address] = set
+		k.sets[strings.Clone(address)] = set
 	}
 	good := set.keys != nil && now.Before(set.until) && (kid == "" || slices.ContainsFunc(set.keys, func(p jose.PublicKey) bool { return p.KID == kid }))
 	switch {
@@ -118,7 +123,11 @@ func (k *keySets) loaded(set *keySet, keys []jose.PublicKey, body []byte, until 
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if set.err = err; err == nil {
+		*k.size += len(body) - len(set.body)
 		set.keys, set.body, set.until = keys, body, until
+	}
+	if *k.size > maxKeySetsAll {
+		k.makeRoom() // not of this one, which is loading still
 	}
 	close(set.loading)
 	set.loading = nil
@@ -136,10 +145,11 @@ func (k *keySets) now(address string) keySet {
 // makeRoom drops sets at random; who needs one fetches it again.
 func (k *keySets) makeRoom() {
 	for address, set := range k.sets {
-		if len(k.sets) < maxKeySets {
+		if len(k.sets) < maxKeySets && *k.size <= maxKeySetsAll {
 			return
 		}
 		if set.loading == nil {
+			*k.size -= len(set.body)
 			delete(k.sets, address)
 		}
 	}

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"crypto/sha256"
 	"net/netip"
 	"sync"
 	"time"
@@ -10,7 +11,7 @@ import (
 // memory and are bounded: losing them costs nothing but a delay.
 type limits struct {
 	mu     *sync.Mutex
-	counts map[string]count
+	counts map[[16]byte]count // by the hash of a key, which may be long
 }
 
 type count struct {
@@ -20,22 +21,28 @@ type count struct {
 
 const maxCounts = 100_000
 
-func newLimits() limits { return limits{mu: new(sync.Mutex), counts: map[string]count{}} }
+func newLimits() limits { return limits{mu: new(sync.Mutex), counts: map[[16]byte]count{}} }
+
+func hashOf(key string) [16]byte {
+	sum := sha256.Sum256([]byte(key))
+	return [16]byte(sum[:16])
+}
 
 // allow counts one act under a key and says whether there were at most n of
 // them in the current span of time.
 func (l *limits) allow(key string, n int, per time.Duration, now time.Time) bool {
+	id := hashOf(key)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := l.counts[key]
+	c := l.counts[id]
 	if now.Sub(c.began) >= per || now.Before(c.began) {
 		c = count{began: now}
 	}
 	c.n++
-	if _, known := l.counts[key]; !known && len(l.counts) >= maxCounts {
+	if _, known := l.counts[id]; !known && len(l.counts) >= maxCounts {
 		l.makeRoom(now)
 	}
-	l.counts[key] = c
+	l.counts[id] = c
 	return c.n <= n
 }
 
@@ -77,9 +84,10 @@ func (s *Server) mayAct(key string, n int, per time.Duration) bool {
 
 // spent says, without counting, whether the next act would be refused.
 func (l *limits) spent(key string, n int, per time.Duration, now time.Time) bool {
+	id := hashOf(key)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := l.counts[key]
+	c := l.counts[id]
 	return c.n >= n && now.Sub(c.began) < per && !now.Before(c.began)
 }
 

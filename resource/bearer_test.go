@@ -52,8 +52,8 @@ func TestAnswersAreBounded(t *testing.T) {
 		a.known[[32]byte{byte(i), byte(i >> 8)}] = n
 	}
 	a.makeRoom()
-	if n := len(a.known); n != maxAnswers/2 {
-		t.Errorf("%d after old ones went", n)
+	if n := len(a.known); n >= maxAnswers || n < maxAnswers-16 {
+		t.Errorf("%d after some old ones went", n)
 	}
 	for i := range maxAnswers {
 		a.known[[32]byte{byte(i), byte(i >> 8)}] = &answer{done: done, until: now.Add(1 << 40)}

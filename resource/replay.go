@@ -2,6 +2,8 @@ package resource
 
 import (
 	"crypto/sha256"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -23,9 +25,34 @@ type usedProofs struct {
 	swept time.Time
 }
 
+// fewProofs are found by looking at each: who makes a new key for every proof
+// shall not cost a map for every key.
+const fewProofs = 8
+
 type usedByKey struct {
-	ids   map[[32]byte]struct{}
-	order []usedProof // as they came
+	ids   map[[32]byte]struct{} // nil while they are few
+	order []usedProof           // as they came
+}
+
+func (k *usedByKey) has(id [32]byte) bool {
+	if k.ids == nil {
+		return slices.ContainsFunc(k.order, func(p usedProof) bool { return p.id == id })
+	}
+	_, used := k.ids[id]
+	return used
+}
+
+func (k *usedByKey) add(p usedProof) {
+	k.order = append(k.order, p)
+	switch {
+	case k.ids != nil:
+		k.ids[p.id] = struct{}{}
+	case len(k.order) > fewProofs:
+		k.ids = make(map[[32]byte]struct{}, len(k.order))
+		for _, p := range k.order {
+			k.ids[p.id] = struct{}{}
+		}
+	}
 }
 
 type usedProof struct {
@@ -45,17 +72,16 @@ func (u *usedProofs) useOnce(key, jti string, until time.Time) bool {
 	u.sweep()
 	k := u.keys[key]
 	if k == nil {
-		k = &usedByKey{ids: map[[32]byte]struct{}{}}
-		u.keys[key] = k
+		k = &usedByKey{}
+		u.keys[strings.Clone(key)] = k // not what it was cut out of
 	}
-	if _, used := k.ids[id]; used {
+	if k.has(id) {
 		return false
 	}
 	if len(k.order) >= maxProofsKey {
 		u.total -= k.drop(1)
 	}
-	k.ids[id] = struct{}{}
-	k.order = append(k.order, usedProof{id, until})
+	k.add(usedProof{id, until})
 	u.total++
 	return true
 }

@@ -18,7 +18,7 @@ func TestUsedProofsAreBounded(t *testing.T) {
 	for i := range 3 * maxProofsKey {
 		u.useOnce("flood", fmt.Sprint(i), until)
 	}
-	if n := len(u.keys["flood"].ids); n != maxProofsKey || u.total != maxProofsKey+1 || u.useOnce("victim", "1", until) {
+	if n := len(u.keys["flood"].order); n != maxProofsKey || len(u.keys["flood"].ids) != n || u.total != maxProofsKey+1 || u.useOnce("victim", "1", until) {
 		t.Errorf("%d of one key, %d in all", n, u.total)
 	}
 	for k := range 12 {

@@ -93,12 +93,11 @@ Users:
 `
 
 func (d *demoCmd) listen(ctx context.Context, s *Settings) (p demoParts, err error) {
-	var lc net.ListenConfig
 	for _, one := range []struct {
 		address string
 		into    *net.Listener
 	}{{s.Listen, &p.server}, {d.AppListen, &p.app}, {d.APIListen, &p.api}} {
-		if *one.into, err = lc.Listen(ctx, "tcp", one.address); err != nil {
+		if *one.into, err = listen(ctx, one.address, nil); err != nil {
 			return p, fmt.Errorf("listen: %w", err)
 		}
 	}

@@ -61,8 +61,7 @@ func loopback(ctx context.Context, address string) (net.Listener, error) {
 	if err != nil || !oauth.IsLoopbackHost(host) {
 		return nil, usageError{fmt.Errorf("listen: %q is not on this machine; an ephemeral server listens on 127.0.0.1, [::1] or localhost alone", address)}
 	}
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", address)
+	l, err := listen(ctx, address, nil)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}

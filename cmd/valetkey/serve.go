@@ -155,19 +155,31 @@ func askCertificate(config *tls.Config) *tls.Config {
 func listen(ctx context.Context, address string, config *tls.Config) (net.Listener, error) {
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", address)
-	if err != nil || config == nil {
-		return listener, err
+	if err != nil {
+		return nil, err
+	}
+	listener = patientListener{listener, unread}
+	if config == nil {
+		return listener, nil
 	}
 	return tls.NewListener(listener, config), nil
 }
+
+// wholeAnswer is how long an answer may take that its peer takes bit by bit.
+const wholeAnswer = 30 * time.Second
 
 // newHTTP sets the times after which a slow peer is left. What a stranger's
 // connection fails of is in the log in its form.
 func newHTTP(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelInfo),
-		Handler:  handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
-		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler:  patientStreams(handler, unread, wholeAnswer), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: wholeAnswer, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		// A frame's announcement alone takes the memory for it.
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: 100, MaxReadFrameSize: 16 << 10,
+			MaxReceiveBufferPerConnection: 256 << 10, MaxReceiveBufferPerStream: 256 << 10,
+		},
 	}
 }
 

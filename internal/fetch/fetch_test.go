@@ -398,3 +398,24 @@ func TestSlotsInAll(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSlotsAreBounded: many hosts leave nothing behind, and no more are kept
+// than requests are under way.
+func TestSlotsAreBounded(t *testing.T) {
+	s := slots{hosts: map[string]int{}}
+	for i := range 300_000 {
+		host := fmt.Sprint(i, ".example")
+		if _, err := s.tryTake(host); (err != nil) != (i >= maxInFlight) {
+			t.Fatalf("%d: %v", i, err)
+		}
+	}
+	if len(s.hosts) != maxInFlight {
+		t.Errorf("%d hosts are kept", len(s.hosts))
+	}
+	for i := range maxInFlight {
+		s.free(fmt.Sprint(i, ".example"))
+	}
+	if len(s.hosts) != 0 || s.total != 0 {
+		t.Errorf("%d hosts are left", len(s.hosts))
+	}
+}

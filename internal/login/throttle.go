@@ -1,6 +1,7 @@
 package login
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -30,7 +31,14 @@ type Throttle struct {
 	Now func() time.Time
 
 	mu      sync.Mutex
-	tallies map[string]*tally
+	tallies map[string]*tally // by kept
+}
+
+// kept is a key as it is remembered: its kind, and no more of a long name than
+// what tells it from others.
+func kept(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return key[:1] + string(sum[:16])
 }
 
 type tally struct {
@@ -141,7 +149,7 @@ func (t *Throttle) beginFactor(subject string) (done func(giveBack bool), failur
 		return nil, 0, err
 	}
 	t.count(slots[0], now)
-	return func(giveBack bool) { t.finish("", Attempt{}, slots, giveBack, giveBack) }, t.tallies[slots[0].key].failures, nil
+	return func(giveBack bool) { t.finish("", Attempt{}, slots, giveBack, giveBack) }, t.tallies[kept(slots[0].key)].failures, nil
 }
 
 // mail counts a letter that somebody wants sent: by who would get it, known or
@@ -178,7 +186,7 @@ func (t *Throttle) counted(slots ...slot) error {
 
 func (t *Throttle) refused(slots []slot, now time.Time) error {
 	for _, s := range slots {
-		if tl := t.tallies[s.key]; tl != nil && now.Before(tl.until) && now.Sub(tl.last) < s.forgets() {
+		if tl := t.tallies[kept(s.key)]; tl != nil && now.Before(tl.until) && now.Sub(tl.last) < s.forgets() {
 			return &SlowDown{RetryAfter: tl.until.Sub(now).Round(time.Second) + time.Second}
 		}
 	}
@@ -186,10 +194,10 @@ func (t *Throttle) refused(slots []slot, now time.Time) error {
 }
 
 func (t *Throttle) count(s slot, now time.Time) {
-	tl := t.tallies[s.key]
+	tl := t.tallies[kept(s.key)]
 	if tl == nil || now.Sub(tl.last) >= s.forgets() {
 		tl = &tally{}
-		t.tallies[s.key] = tl
+		t.tallies[kept(s.key)] = tl
 	}
 	tl.failures++
 	tl.last = now
@@ -206,10 +214,10 @@ func (t *Throttle) finish(account string, a Attempt, slots []slot, giveBack, suc
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i, s := range slots {
-		switch tl := t.tallies[s.key]; {
+		switch tl := t.tallies[kept(s.key)]; {
 		case tl == nil:
 		case i == 0 && success:
-			delete(t.tallies, s.key)
+			delete(t.tallies, kept(s.key))
 		default:
 			tl.failures--
 			tl.until = time.Time{}

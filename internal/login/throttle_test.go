@@ -66,7 +66,7 @@ func Test238Success(t *testing.T) {
 		t.Fatal(err)
 	}
 	done(true, true)
-	if got := throttle.tallies["n\x00192.0.2.1"].failures; got != limitPair.free {
+	if got := throttle.tallies[kept("n\x00192.0.2.1")].failures; got != limitPair.free {
 		t.Errorf("the address has %d failures", got)
 	}
 	for i := range limitKnown.free {

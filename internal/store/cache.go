@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +15,9 @@ const (
 	staleAfter = 2 * time.Second
 	maxClients = 10_000
 	maxAbsent  = 1_000
+	maxID      = 2_048 // what is longer is nobody's, and not worth remembering
+
+	maxClientBytes = 32 << 20 // of all clients, as they are weighed
 )
 
 // cache keeps clients and the catalog until something of their kind changes.
@@ -28,7 +33,8 @@ type cache struct {
 	polledAt time.Time // of the last success; zero: none yet
 	moved    chan struct{}
 
-	clients  map[string]*oauth.Client
+	clients  map[string]weighed
+	weight   int // of all clients
 	absent   map[string]struct{}
 	catalog  *oauth.Catalog
 	declared oauth.Catalog
@@ -55,7 +61,7 @@ func (c *cache) stop() { c.expiry.Stop() }
 // clear is called with mu held.
 func (c *cache) clear() {
 	c.fill++
-	c.clients = map[string]*oauth.Client{}
+	c.clients, c.weight = map[string]weighed{}, 0
 	c.absent = map[string]struct{}{}
 	c.catalog = nil
 	c.origins = nil
@@ -149,8 +155,8 @@ func (s *Store) change(ctx context.Context, fn func(conn) error) error {
 func (c *cache) client(id string) (client *oauth.Client, known bool, fill uint64) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if client, known = c.clients[id]; known {
-		return client, true, c.fill
+	if w, known := c.clients[id]; known {
+		return w.client, true, c.fill
 	}
 	_, known = c.absent[id]
 	return nil, known, c.fill
@@ -162,14 +168,36 @@ func (c *cache) keep(id string, client *oauth.Client, fill uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case fill != c.fill:
+	case fill != c.fill, len(id) > maxID:
 	case client == nil:
 		dropOne(c.absent, maxAbsent)
-		c.absent[id] = struct{}{}
+		c.absent[strings.Clone(id)] = struct{}{} // not what it was cut out of
 	default:
-		dropOne(c.clients, maxClients)
-		c.clients[id] = client
+		w := weigh(client)
+		c.weight += w.bytes - c.clients[id].bytes
+		c.clients[strings.Clone(id)] = w
+		for other, w := range c.clients { // any will do
+			if len(c.clients) <= maxClients && c.weight <= maxClientBytes {
+				break
+			}
+			if other != id {
+				c.weight -= w.bytes
+				delete(c.clients, other)
+			}
+		}
 	}
+}
+
+// weighed is a client with what it takes in memory, about: whoever registers one
+// says how much is in it.
+type weighed struct {
+	client *oauth.Client
+	bytes  int
+}
+
+func weigh(client *oauth.Client) weighed {
+	text, _ := json.Marshal(client.Metadata)                         // what was read from JSON can be written
+	return weighed{client, 1<<10 + 2*len(text) + 4*len(client.JWKS)} // keys grow when they are parsed
 }
 
 // dropOne makes room in a full map; any entry will do.

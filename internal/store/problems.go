@@ -71,7 +71,8 @@ func problemOf(e oauth.Event, now time.Time) *Problem {
 	return p
 }
 
-// clean cuts a stranger's text to what PostgreSQL can hold and a page shows.
+// clean cuts a stranger's text to what PostgreSQL can hold and a page shows. It
+// is a copy: a part of a request would keep the whole of it.
 func clean(text string) string {
 	if len(text) > maxSent*utf8.UTFMax {
 		text = text[:maxSent*utf8.UTFMax]
@@ -80,7 +81,7 @@ func clean(text string) string {
 	if runes := []rune(text); len(runes) > maxSent {
 		return string(runes[:maxSent])
 	}
-	return text
+	return strings.Clone(text)
 }
 
 // key tells problems of a client apart.

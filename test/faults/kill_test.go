@@ -23,7 +23,7 @@ type entry struct {
 	tokens   loadgen.Tokens
 	rotated  time.Time // asked for, and not answered
 	revoking bool      // asked for
-	revoked  bool // acknowledged
+	revoked  bool      // acknowledged
 }
 
 type ledger struct {

@@ -36,15 +36,24 @@ type swept struct {
 
 	browser *harness.Browser
 	other   *store.Store
+	people  int // who got a letter
+	hashing sync.Mutex
+	pause   time.Duration // between two steps, for what takes long
 }
 
 func newSwept(t *testing.T, database string) *swept {
 	t.Helper()
 	s := &swept{Server: harness.Start(t, valetkey.Config{
 		Database: database, MasterSecret: valetkey.NewMasterSecret(), ThrottleOff: true,
-		Scopes: []oauth.Scope{{Name: "orgs:read", Title: "See your organizations"}},
+		Scopes:  []oauth.Scope{{Name: "orgs:read", Title: "See your organizations"}},
+		Mailbox: true, Authenticators: append(valetkey.DefaultAuthenticators(), valetkey.Authenticator{Name: "email", Factor: 1, Order: 50}),
 	})}
 	if err := harness.Populate(s.Server); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Admin().CreateClient(t.Context(), valetkey.NewClient{ID: "tv", Metadata: oauth.Metadata{
+		Name: "Television", Type: oauth.TypeNative, AuthMethod: oauth.AuthNone, GrantTypes: []string{oauth.GrantDeviceCode, oauth.GrantRefreshToken},
+	}}); err != nil {
 		t.Fatal(err)
 	}
 	s.browser = s.Browser(t)
@@ -172,11 +181,25 @@ func TestSweepBesideRedemption(t *testing.T) {
 		if name == "postgres" && skips("postgres") {
 			continue
 		}
-		for what, begin := range map[string]func(*swept) (*passing, error){"code": (*swept).parked, "pushed": (*swept).pushed, "refresh": (*swept).refreshed} {
+		for what, kind := range map[string]struct {
+			begin func(*swept) (*passing, error)
+			count int
+		}{
+			"code":    {(*swept).parked, either(60, 1000)},
+			"pushed":  {(*swept).pushed, either(60, 1000)},
+			"refresh": {(*swept).refreshed, either(60, 1000)},
+			"device":  {(*swept).device, either(60, 1000)},
+			"sign-in": {(*swept).emailed, either(30, 300)}, // an account each
+			"reset":   {(*swept).reset, either(30, 120)},   // and a password
+		} {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				t.Parallel()
-				s := newSwept(t, database(t))
-				all := make([]*passing, either(60, 1000))
+				s, begin := newSwept(t, database(t)), kind.begin
+				s.pause = 20 * time.Millisecond
+				if what == "reset" {
+					s.pause = 150 * time.Millisecond
+				}
+				all := make([]*passing, kind.count)
 				for i := range all {
 					one, err := begin(s)
 					if err != nil {
@@ -232,7 +255,7 @@ func (s *swept) expire(t *testing.T, all []*passing) {
 		if step > steps*3/4 {
 			s.Clock.Advance(7 * time.Minute) // its row goes
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(s.pause)
 	}
 	using.Wait()
 	close(stop)
