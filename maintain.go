@@ -162,7 +162,7 @@ func examineKeys(c Config, ring *seal.Keyring, records []keys.Record) (found []F
 type unread struct{ keys.Store }
 
 func (c *Config) storage() store.Config {
-	return store.Config{Database: c.Database, Issuer: c.Issuer, Now: c.Now, Log: c.Log, KeepRevocations: c.keepRevocations()}
+	return store.Config{Database: c.Database, Issuer: c.Issuer, Now: c.Now, Log: c.Log, KeepRevocations: c.keepRevocations(), KeepGoing: c.FailoverKeep}
 }
 
 // keepRevocations outlives every access token.

@@ -51,8 +51,8 @@ func asError(err error) error {
 		return nil
 	case errors.Is(err, sql.ErrNoRows):
 		return oauth.ErrNotFound
-	case errors.Is(err, errPromoted):
-		return unavailable(err)
+	case errors.Is(err, oauth.ErrUnavailable):
+		return err
 	case lostConnection(err): // before the codes: a refused connection has one too
 		return unavailable(err)
 	case errors.As(err, &pg):

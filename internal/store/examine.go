@@ -135,14 +135,14 @@ func (x *examiner) database(ctx context.Context) []keys.Record {
 		x.say(Fine, "schema", "", "it is up to date (%d)", schema)
 	}
 	x.engine(ctx)
+	if x.e.kind == PostgreSQL && schema > 0 {
+		x.timeline(ctx)
+	}
 	if schema < len(known) {
 		return nil
 	}
 	x.master(ctx)
 	x.consistency(ctx)
-	if x.e.kind == PostgreSQL {
-		x.timeline(ctx)
-	}
 	return x.keys(ctx)
 }
 

@@ -97,6 +97,10 @@ func migrateLocked(ctx context.Context, db *sql.DB, now time.Time) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
+	// A limit that is right for requests would end a wait or a migration.
+	if _, err := c.ExecContext(ctx, "SET statement_timeout = 0"); err == nil {
+		defer func() { _, _ = c.ExecContext(context.WithoutCancel(ctx), "RESET statement_timeout") }()
+	}
 	_, err = c.ExecContext(ctx, "SELECT pg_advisory_lock("+migrationLock+")")
 	switch {
 	case unknownHere(err):

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 )
 
 // ErrChanged says that a database was written to while it was copied.
@@ -40,6 +41,9 @@ func Move(ctx context.Context, c Config, o MoveOptions) (m Moved, err error) {
 	}
 	defer func() { err = errors.Join(err, from.close()) }()
 	schema, tables, err := from.tables(ctx)
+	if err == nil {
+		err = from.judged(ctx)
+	}
 	if err != nil {
 		return m, err
 	}
@@ -93,11 +97,12 @@ func (m *Moved) copy(ctx context.Context, c Config, o MoveOptions, from *end, ta
 	if m.Changed, err = changedSince(ctx, c.Database, tables, m.Tables); err != nil {
 		return err
 	}
+	var marked time.Time
 	if len(m.Changed) > 0 {
 		if !o.Live {
 			return fmt.Errorf("%w: %s; stop the server and try again, or accept a copy that is older than its source by --live", ErrChanged, strings.Join(m.Changed, ", "))
 		}
-		if _, err := to.markRestored(ctx, c, false); err != nil {
+		if marked, err = to.markRestored(ctx, c.Now(), false); err != nil {
 			return err
 		}
 	}
@@ -105,7 +110,7 @@ func (m *Moved) copy(ctx context.Context, c Config, o MoveOptions, from *end, ta
 		return err
 	}
 	if len(m.Changed) > 0 {
-		return afterSecond(ctx, c.Now())
+		return afterSecond(ctx, c.Now(), marked)
 	}
 	return nil
 }

@@ -109,7 +109,7 @@ func Restore(ctx context.Context, c Config, path string, endAll bool) (r Restore
 	if err := to.receiveBackup(ctx, from, s, c.Now()); err != nil {
 		return r, err
 	}
-	if r.RestoredAt, err = to.markRestored(ctx, c, endAll); err != nil {
+	if r.RestoredAt, err = to.markRestored(ctx, c.Now(), endAll); err != nil {
 		return r, err
 	}
 	if endAll {
@@ -120,7 +120,7 @@ func Restore(ctx context.Context, c Config, path string, endAll bool) (r Restore
 	if err := to.commit(); err != nil {
 		return r, err
 	}
-	return r, afterSecond(ctx, c.Now())
+	return r, afterSecond(ctx, c.Now(), r.RestoredAt)
 }
 
 // sealedBy refuses a master secret that opens nothing of what comes.
@@ -156,16 +156,20 @@ func (e *end) receiveBackup(ctx context.Context, from *end, s Snapshot, now time
 // markRestored writes down when, so that nothing made earlier is believed that
 // the database can't know: see RestoredAt. Letters that waited are dropped: they
 // went out since, and the links in them don't work any more.
-func (e *end) markRestored(ctx context.Context, c Config, endAll bool) (time.Time, error) {
-	at, in := c.Now().UTC().Truncate(time.Second), e.run(ctx)
-	if err := setSetting(in, settingRestored, "", unix(at)); err != nil {
+func (e *end) markRestored(ctx context.Context, now time.Time, endAll bool) (at time.Time, err error) {
+	in := e.run(ctx)
+	var marked int64 // never earlier than it was: what was refused stays so
+	if err := in.row(`INSERT INTO settings (name, value, number) VALUES ($1, '', $2) ON CONFLICT (name) DO UPDATE SET
+		number = CASE WHEN excluded.number > settings.number THEN excluded.number ELSE settings.number END RETURNING number`,
+		settingRestored, unix(now)).Scan(&marked); err != nil {
 		return at, err
 	}
+	at = time.Unix(marked, 0).UTC()
 	if _, err := in.exec("DELETE FROM mails"); err != nil {
 		return at, err
 	}
 	if endAll {
-		if err := endEverything(in, unix(at), unix(at.Add(-max(c.KeepRevocations, keepRevocations)))); err != nil {
+		if err := endEverything(in, unix(at)); err != nil {
 			return at, err
 		}
 	}
@@ -177,27 +181,26 @@ type step struct {
 	args  []any
 }
 
-// endEverything raises every client's epoch, so that codes, authorizations and
-// clients' own tokens die by comparison, as sessions do by the time of the
-// restore. The feed says so, for as long as an access token may live that hangs
-// off one. It touches few rows, however many there are.
-func endEverything(c conn, at, since int64) error {
+// endEverything raises every user's and client's epoch, so that sessions, codes,
+// authorizations and clients' own tokens die by comparison, however many there
+// are. The feed names the clients, with which all tokens end that were made until
+// then.
+func endEverything(c conn, at int64) error {
 	return each(c, []step{
-		{`INSERT INTO revocations (at, kind, subject, name) SELECT CAST($1 AS BIGINT), 'authorization', '', id FROM authorizations
-			WHERE ended_at = 0 AND (created_at >= $2 OR rotated_at >= $2) ON CONFLICT (at, kind, subject, name) DO NOTHING`, []any{at, since}},
 		{`INSERT INTO revocations (at, kind, subject, name) SELECT CAST($1 AS BIGINT), 'client', '', id FROM clients
 			WHERE true ON CONFLICT (at, kind, subject, name) DO NOTHING`, []any{at}},
+		{"UPDATE users SET epoch = epoch + 1, updated_at = $1", []any{at}},
 		{"UPDATE clients SET epoch = epoch + 1, updated_at = $1", []any{at}},
 		{"UPDATE browsers SET trusted_until = 0 WHERE trusted_until > 0", nil},
+		{"DELETE FROM initial_tokens", nil}, // one that was used may be good once more
 	})
 }
 
-// sayEnded lets the rows say so too, and raises the epochs of people.
+// sayEnded lets the rows say so too.
 func sayEnded(c conn, at int64) error {
 	return each(c, []step{
 		{"UPDATE authorizations SET ended_at = $1, end_reason = 'everything was ended after a restore' WHERE ended_at = 0", []any{at}},
 		{"UPDATE sessions SET ended_at = $1 WHERE ended_at = 0", []any{at}},
-		{"UPDATE users SET epoch = epoch + 1, updated_at = $1", []any{at}},
 	})
 }
 
@@ -212,11 +215,12 @@ func each(c conn, steps []step) error {
 
 // afterSecond waits until the second is over in which something was marked.
 // Times are kept in whole seconds, and what was made in that second is refused:
-// a server that starts afterwards makes nothing in it.
-func afterSecond(ctx context.Context, now time.Time) error {
+// a server that starts afterwards makes nothing in it. A database whose clock is
+// ahead is waited for a little.
+func afterSecond(ctx context.Context, now, marked time.Time) error {
 	select {
 	case <-ctx.Done(): // it is done all the same
-	case <-time.After(now.Truncate(time.Second).Add(time.Second).Sub(now)):
+	case <-time.After(min(marked.Add(time.Second).Sub(now), 5*time.Second)):
 	}
 	return nil
 }

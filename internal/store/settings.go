@@ -78,7 +78,7 @@ func (s *Store) loadRestored(ctx context.Context) error {
 		return nil
 	}
 	if err == nil {
-		s.restored.Store(number)
+		s.restoredAt(number)
 	}
 	return err
 }

@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // steadyFor is how long a clock must have gone evenly before a node deletes by
 // it. What was used once is remembered until it has expired, some minutes later;
@@ -23,4 +26,22 @@ func (p *pace) even(stopwatch, clock time.Time) time.Duration {
 		return 0
 	}
 	return passed
+}
+
+// agrees holds this node's clock against the one that all nodes share. Where one
+// of many is wrong, it would delete what the others have just written.
+func (s *Store) agrees(ctx context.Context) bool {
+	if s.pgx == nil {
+		return true
+	}
+	var there int64
+	before := s.now()
+	if err := (conn{ctx: ctx, pool: s.reads}).row("SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp())) AS bigint)").Scan(&there); err != nil {
+		return true // the sweep will say so
+	}
+	if off := before.Sub(time.Unix(there, 0)); off.Abs() > clockSkew {
+		s.log.Warn("nothing is swept: this machine's clock and the database's differ", "by", off.Round(time.Second).String())
+		return false
+	}
+	return true
 }

@@ -94,7 +94,8 @@ type Store struct {
 
 	restored  atomic.Int64 // Unix seconds; 0: never
 	keepGoing bool         // after whatever fail-over
-	refusedAt atomic.Pointer[time.Time]
+	refused   atomic.Pointer[refusal]
+	seen      atomic.Pointer[seen]
 	salt      atomic.Pointer[[]byte]
 	cache     *cache
 	lazy      lazy
@@ -188,7 +189,7 @@ func (s *Store) Run(ctx context.Context) {
 				chores.Go(func() {
 					defer busy.Store(false)
 					s.complain(ctx, "writing what is written lazily", s.Flush(ctx))
-					if sweep {
+					if sweep && s.agrees(ctx) {
 						s.complain(ctx, "sweeping", s.sweepInTurn(ctx))
 					}
 					s.complain(ctx, "counting letters", s.countMails(ctx))

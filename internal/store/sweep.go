@@ -72,9 +72,12 @@ func (s *Store) inBatches(ctx context.Context, query string, args ...any) error 
 	return ctx.Err()
 }
 
+// sweepUsed: what may be good for longer than steadyFor waits an hour more, by
+// which a clock may be ahead.
 func (s *Store) sweepUsed(ctx context.Context, now time.Time) error {
 	return s.inBatches(ctx, `DELETE FROM used WHERE (kind, hash) IN (SELECT kind, hash FROM used
-		WHERE until < $1 ORDER BY until LIMIT $2)`, unix(now.Add(-2*clockSkew)), sweepBatch)
+		WHERE until < $1 AND (kind IN ('dpop', 'assertion') OR until < $2) ORDER BY until LIMIT $3)`,
+		unix(now.Add(-2*clockSkew)), unix(now.Add(-time.Hour-2*clockSkew)), sweepBatch)
 }
 
 func (s *Store) sweepRevoked(ctx context.Context, now time.Time) error {

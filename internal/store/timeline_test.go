@@ -38,6 +38,8 @@ func TestRecover(t *testing.T) {
 	})
 }
 
+// A database is recovered and not made; an older one is brought up to date, since
+// no program may serve it before.
 func TestRecoverRefuses(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *bed) {
 		config := b.config()
@@ -48,8 +50,9 @@ func TestRecoverRefuses(t *testing.T) {
 		all := must(migrations())(t)
 		older := &bed{url: "sqlite:" + filepath.Join(t.TempDir(), "older.db"), offset: b.offset}
 		older.atSchema(t, len(all)-1)
-		if _, err := Recover(t.Context(), older.config(), false); err == nil {
-			t.Error("an older schema was taken")
+		must(Recover(t.Context(), older.config(), false))(t)
+		if plan := must(Pending(t.Context(), older.url))(t); len(plan.Pending) != 0 {
+			t.Errorf("an older schema stays: %+v", plan)
 		}
 	})
 }
@@ -57,22 +60,37 @@ func TestRecoverRefuses(t *testing.T) {
 // TestTimelineLost: what a node thinks of a server, by what the database
 // remembers.
 func TestTimelineLost(t *testing.T) {
+	waited, didnt := &seen{3, true}, &seen{3, false}
 	for name, c := range map[string]struct {
-		timeline
-		want bool
+		t    timeline
+		seen *seen
+		want error
 	}{
-		"a new database":              {timeline{now: 3}, false},
-		"the same":                    {timeline{now: 3, known: 3}, false},
-		"promoted":                    {timeline{now: 4, known: 3}, true},
-		"promoted, and had all":       {timeline{now: 4, known: 3, standby: syncedStandby}, false},
-		"only the new one waits":      {timeline{now: 4, known: 3, synced: true}, true},
-		"pg_upgrade begins at 1":      {timeline{now: 1, known: 3}, false},
-		"promoted twice, unseen once": {timeline{now: 5, known: 3}, true},
+		"a new database":                     {timeline{now: 3}, nil, nil},
+		"the same":                           {timeline{now: 3, known: 3}, nil, nil},
+		"the same, as before":                {timeline{now: 3, known: 3}, didnt, nil},
+		"promoted":                           {timeline{now: 4, known: 3}, nil, errPromoted},
+		"promoted, and had all":              {timeline{now: 4, known: 3, at: 1100, note: "synchronous 1000"}, waited, nil},
+		"as it is told, long ago":            {timeline{now: 4, known: 3, at: 1301, note: "synchronous 1000"}, nil, errPromoted},
+		"as it is told, and was given up":    {timeline{now: 4, known: 3, at: 1100, note: "synchronous 1000"}, didnt, errPromoted},
+		"only the new one waits":             {timeline{now: 4, known: 3, synced: true}, nil, errPromoted},
+		"promoted twice, unseen once":        {timeline{now: 5, known: 3}, nil, errPromoted},
+		"judged by an operator":              {timeline{now: 4, known: 4}, didnt, nil},
+		"pg_upgrade begins at 1":             {timeline{now: 1, known: 3}, nil, nil},
+		"the one before is started again":    {timeline{now: 2, known: 2}, waited, errNotPrimary},
+		"it follows":                         {timeline{follows: true, known: 3}, nil, errNotPrimary},
+		"a note that somebody wrote by hand": {timeline{now: 4, known: 3, note: "synchronous x"}, nil, errPromoted},
 	} {
-		if c.lost() != c.want {
-			t.Errorf("%s: lost is %v", name, !c.want)
+		s := &Store{}
+		s.seen.Store(c.seen)
+		if err := s.admit(c.t); !errors.Is(err, c.want) || err != nil && !errors.Is(err, oauth.ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
 		}
-		if n := c.noted(); n.lost() || n.known != c.now || (n.standby != "") != c.synced {
+		s.keepGoing = true
+		if err := s.admit(c.t); (err != nil) != errors.Is(c.want, errNotPrimary) {
+			t.Errorf("%s, and kept: %v", name, err)
+		}
+		if n := c.t.noted(); n.lost() || n.known != c.t.now || (n.note != "") != c.t.synced {
 			t.Errorf("%s: then %+v", name, n)
 		}
 	}
@@ -92,9 +110,6 @@ func TestTimelineNoted(t *testing.T) {
 	}))
 	if err := b.pollOnce(t.Context()); !errors.Is(err, oauth.ErrUnavailable) || !errors.Is(err, errPromoted) {
 		t.Errorf("a connection that was moved: %v", err)
-	}
-	if err := later.Ping(t.Context()); err != nil {
-		t.Errorf("a connection that stands: %v", err)
 	}
 	if _, err := Open(t.Context(), b.config()); !errors.Is(err, errPromoted) {
 		t.Errorf("a start: %v", err)

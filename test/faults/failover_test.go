@@ -121,12 +121,7 @@ func TestFailoverThatLost(t *testing.T) {
 	if !strings.Contains(v.Out.String(), "valetkey doctor --recover") {
 		t.Errorf("the log doesn't say what to do: %s", v.Out)
 	}
-	another := harness.NewProcess(t, binary, b.environment...)
-	another.Launch(t)
-	if err := another.Cmd.Wait(); err == nil || !strings.Contains(another.Out.String(), "valetkey doctor --recover") {
-		t.Errorf("a node that starts: %v, %s", err, another.Out)
-	}
-	another.Cmd = nil
+	refusedStart(t, binary, b)
 	if out := fails(t, v.Process, "doctor"); !strings.Contains(out, "took over that may lack the last commits") {
 		t.Errorf("doctor says %s", out)
 	}
@@ -157,6 +152,73 @@ func TestFailoverThatLost(t *testing.T) {
 		t.Error("a session of before is signed in")
 	}
 	fresh(t, v)
+}
+
+// refusedStart is a node that starts after a fail-over that nobody has judged.
+func refusedStart(t *testing.T, binary string, b *behind) {
+	t.Helper()
+	another := harness.NewProcess(t, binary, b.environment...)
+	another.Launch(t)
+	if err := another.Cmd.Wait(); err == nil || !strings.Contains(another.Out.String(), "valetkey doctor --recover") {
+		t.Errorf("a node that starts: %v, %s", err, another.Out)
+	}
+	another.Cmd = nil
+}
+
+// TestFailoverGivenUp: the standby was synchronous once, and is a copy of then.
+// What it says of itself is no word for it.
+func TestFailoverGivenUp(t *testing.T) {
+	t.Parallel()
+	binary := harness.Binary(t)
+	b := asynchronous(t, binary)
+	if err := b.first.Exec("ALTER SYSTEM SET synchronous_standby_names = 'standby'", "SELECT pg_reload_conf()"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(200 * time.Millisecond)
+	p := harness.NewProcess(t, binary, b.environment...)
+	p.Start(t)
+	target := p.Target(t)
+	if said := p.Say(t, "doctor"); !strings.Contains(said, "commits wait for a standby") {
+		t.Errorf("doctor says %s", said)
+	}
+	code, err := target.Code(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.cutOff(t)
+	if err := b.first.Exec("ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(1500 * time.Millisecond) // the node notices
+	if _, err := target.Redeem(context.Background(), code); err != nil {
+		t.Fatal(err)
+	}
+	b.takeOver(t)
+	eventually(t, "/readyz says no", func() bool { return status(t, p, "/readyz") == http.StatusServiceUnavailable })
+	for range 10 {
+		if _, err := target.Redeem(context.Background(), code); err == nil || !strings.Contains(err.Error(), "503") {
+			t.Fatalf("a node that runs: %v", err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+
+	// The old primary, first in the address, is no way out.
+	p.Say(t, "doctor", "--recover")
+	eventually(t, "/readyz says yes", func() bool { return status(t, p, "/readyz") == http.StatusOK })
+	if _, err := target.Redeem(context.Background(), code); !refused(err) {
+		t.Errorf("after the recovery: %v", err)
+	}
+	if err := b.first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.second.Stop(true); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "/readyz says no", func() bool { return status(t, p, "/readyz") == http.StatusServiceUnavailable })
+	time.Sleep(time.Second)
+	if _, err := target.Redeem(context.Background(), code); err == nil || !strings.Contains(err.Error(), "503") || !strings.Contains(p.Out.String(), "another one has taken over") {
+		t.Errorf("the old primary is used: %v", err)
+	}
 }
 
 // fresh is what works as it always did.
@@ -219,15 +281,16 @@ func TestFailoverKept(t *testing.T) {
 	if _, err := target.Refresh(ctx, tokens.Refresh); err != nil {
 		t.Error(err)
 	}
-	// The timeline is known by now, and a node that is stricter takes it too.
+	// That one goes on is no word for the others.
 	time.Sleep(time.Second)
+	refusedStart(t, binary, b)
+	if out := keeping.Say(t, "doctor", "--recover", "--keep"); !strings.Contains(out, "Nothing was ended") {
+		t.Error(out)
+	}
 	strict := harness.NewProcess(t, binary, b.environment...)
 	strict.Start(t)
 	if err := strict.Stop(); err != nil {
 		t.Error(err)
-	}
-	if out := keeping.Say(t, "doctor", "--recover", "--keep"); !strings.Contains(out, "Nothing was ended") {
-		t.Error(out)
 	}
 	if err := target.Introspect(ctx, tokens.Access); err != nil {
 		t.Errorf("after --keep: %v", err)
