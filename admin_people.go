@@ -33,6 +33,10 @@ func (a *Admin) Invite(ctx context.Context, email string, groups []string) (link
 // SendsMail says whether letters leave this server.
 func (a *Admin) SendsMail() bool { return a.s.post.Enabled() }
 
+// ServedAs is the issuer that the database's server last went by, "" before its
+// first start. Links that are made under another one lead elsewhere.
+func (a *Admin) ServedAs(ctx context.Context) (string, error) { return a.s.store.NotedIssuer(ctx) }
+
 // RecoveryLink makes a one-time link by which somebody chooses a new password;
 // with factors their lost second factors are taken away.
 func (a *Admin) RecoveryLink(ctx context.Context, subject string, factors bool) (link string, expires time.Time, err error) {

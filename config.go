@@ -142,6 +142,9 @@ type Config struct {
 
 	Log *slog.Logger     // nil: slog.Default()
 	Now func() time.Time // nil: time.Now
+	// Phones is what authenticator apps go by, where Now is moved and people's
+	// phones aren't; nil is Now.
+	Phones func() time.Time
 }
 
 // Users is an embedder's own user base: it checks passwords and tells the

@@ -77,7 +77,7 @@ func (s *Server) people(c Config, ring *seal.Keyring, hasher *secret.Hasher) err
 		Store: s.store, Setups: s.store, Hasher: hasher, Now: c.Now, External: c.Users, Throttle: &login.Throttle{Off: c.ThrottleOff, Now: c.Now},
 		Issuer: c.Issuer, Brand: c.name(), Chain: c.Authenticators, Post: s.post, Device: web.DeviceWords,
 		Policy:     login.Policy{Groups: c.Groups, Domains: c.SignupDomains, Invite: c.SignupInvite, Verify: c.SignupVerify},
-		Connectors: s.connectors, Restored: s.store.RestoredAt, Meter: &s.metrics.SignIns, Ephemeral: c.Ephemeral,
+		Connectors: s.connectors, Restored: s.store.RestoredAt, Phones: c.Phones, Meter: &s.metrics.SignIns, Ephemeral: c.Ephemeral,
 	}
 	if c.LeakedPasswords != "" {
 		s.login.Leaked = leaked{

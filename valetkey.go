@@ -80,6 +80,11 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := st.Declare(ctx, c.Scopes, c.Resources); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
+	if !c.OneOff {
+		if err := st.NoteIssuer(ctx); err != nil { // it serves all the same
+			c.Log.Warn("noting the issuer failed", "error", err)
+		}
+	}
 	signing, err := keys.New(ctx, keys.Config{Store: st, Box: ring.Box("signing-key", ""), Now: c.Now, Log: c.Log, OneOff: c.OneOff, Changed: st.Moved()})
 	if err != nil {
 		return nil, errors.Join(err, st.Close())

@@ -112,7 +112,7 @@ func port(l net.Listener) string {
 func (d *demoCmd) config(s *Settings, c console, issuer, apiURL string, clock *demo.Clock) valetkey.Config {
 	quiet := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	return valetkey.Config{
-		Issuer: issuer, Name: "O-stock", Signup: true, Now: clock.Now, Log: quiet, Templates: s.Templates,
+		Issuer: issuer, Name: "O-stock", Signup: true, Now: clock.Now, Phones: clock.Real, Log: quiet, Templates: s.Templates,
 		ThrottleOff: s.Throttle == "off", Mailbox: true,
 		Authenticators: append(valetkey.DefaultAuthenticators(), valetkey.Authenticator{Name: "email", Factor: 1, Order: 25}),
 		Resources:      []oauth.Resource{{URL: apiURL, Name: "O-stock Organization API", Client: demoAPI}},

@@ -179,7 +179,7 @@ func (v visitor) itself(ctx context.Context, kids []string) valetkey.Finding {
 	}
 	for _, key := range set.Keys { // one is enough: another may have been made a moment ago
 		if slices.Contains(kids, key.KID) {
-			return fine("issuer", "%s answers, and it is this server", v.issuer)
+			return fine("issuer", "%s answers, and has this database's signing keys", v.issuer)
 		}
 	}
 	return bad("issuer", "give both the same `database`", "the server there has none of this database's signing keys: it runs on another database")

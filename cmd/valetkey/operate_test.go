@@ -223,7 +223,12 @@ func TestDoctorCommand(t *testing.T) {
 	if got := document(t, healthy); healthy.code != exitOK || got["failures"] != 0.0 || got["warnings"] != 0.0 {
 		t.Errorf("a sound server: %s", healthy.out)
 	}
-	command(t, "", "doctor", "--data-dir", folder, "--listen", at).want(t, exitOK, "and it is this server", "0 wrong")
+	command(t, "", "doctor", "--data-dir", folder, "--listen", at).want(t, exitOK, "and has this database's signing keys", "0 wrong")
+	command(t, "", "user", "recover", "root", "--data-dir", folder).want(t, exitOK, "goes by http://localhost:"+strings.Split(at, ":")[1], "this link leads to http://localhost:8080")
+	if r := command(t, "", "user", "invite", "--data-dir", folder, "--listen", at); r.err != "" {
+		t.Errorf("with the server's own address: %s", r.err)
+	}
+	command(t, "", "serve", "--data-dir", newFolder(t), "--log-level", "warn", "--listen", at).want(t, exitFail, "something else listens at "+at)
 	other := command(t, "", "doctor", "--data-dir", newFolder(t), "--listen", at, "--json")
 	if got, what := level(t, other, "issuer"); got != "fail" || !strings.Contains(what, "another") {
 		t.Errorf("the server of another database is %s: %s", got, what)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/valetkey/valetkey"
@@ -155,6 +156,9 @@ func askCertificate(config *tls.Config) *tls.Config {
 func listen(ctx context.Context, address string, config *tls.Config) (net.Listener, error) {
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("something else listens at %s: stop it, or choose another address", address)
+	}
 	if err != nil {
 		return nil, err
 	}

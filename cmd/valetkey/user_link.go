@@ -31,6 +31,9 @@ type invitation struct {
 
 func (u *userInvite) Run(ctx context.Context, s *Settings, c console) error {
 	return withAdmin(ctx, s, c, func(a *valetkey.Admin) error {
+		if err := warnOfIssuer(ctx, s, c, a); err != nil {
+			return err
+		}
 		link, expires, err := a.Invite(ctx, u.Email, u.Groups)
 		if err != nil {
 			return err
@@ -48,6 +51,15 @@ func (u *userInvite) Run(ctx context.Context, s *Settings, c console) error {
 	})
 }
 
+// warnOfIssuer: without the server's settings a link leads to another host.
+func warnOfIssuer(ctx context.Context, s *Settings, c console, a *valetkey.Admin) error {
+	served, err := a.ServedAs(ctx)
+	if err == nil && served != "" && served != s.Issuer {
+		fmt.Fprintf(c.err, "The server of this database goes by %s, and this link leads to %s: give the server's --config or --issuer.\n", served, s.Issuer)
+	}
+	return err
+}
+
 type userRecover struct {
 	jsonFlag
 
@@ -59,6 +71,9 @@ func (u *userRecover) Run(ctx context.Context, s *Settings, c console) error {
 	return withAdmin(ctx, s, c, func(a *valetkey.Admin) error {
 		user, err := a.User(ctx, u.Username)
 		if err != nil {
+			return err
+		}
+		if err := warnOfIssuer(ctx, s, c, a); err != nil {
 			return err
 		}
 		link, expires, err := a.RecoveryLink(ctx, user.Subject, u.ResetFactors)

@@ -717,3 +717,18 @@ func TestTwoStepLetters(t *testing.T) {
 		}
 	}
 }
+
+// Where the server's clock is moved and people's phones aren't, codes go by the
+// phones'.
+func TestPhonesHaveTheirOwnTime(t *testing.T) {
+	b := newBed(t, func(s *login.Service) {
+		real := s.Now
+		s.Phones, s.Now = real, func() time.Time { return real().Add(11 * time.Minute) }
+	})
+	b.person("ada")
+	key, _ := b.enrol(b.signIn("ada", ""))
+	_, h := b.half("ada", login.Want{})
+	if _, err := b.Second(t.Context(), h, login.Try{Kind: login.WayTOTP, Code: b.code(key), From: from}); err != nil {
+		t.Error(err)
+	}
+}

@@ -25,6 +25,7 @@ type Service struct {
 	Now      func() time.Time
 	External External
 	Lifetime time.Duration    // of a session; zero: 30 days
+	Phones   func() time.Time // what authenticator apps go by; nil: Now
 	Restored func() time.Time // when the database was last restored from a backup; zero or nil: never
 	Even     time.Duration    // that answers take which must tell nothing by it; zero: 300 ms
 

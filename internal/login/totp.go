@@ -139,7 +139,7 @@ func (s *Service) confirmTOTP(user User, sealed, code, name string) (*TOTP, erro
 	if err != nil {
 		return nil, err
 	}
-	step, ok := matchTOTP(t.Key, digits(code), 0, s.Now())
+	step, ok := matchTOTP(t.Key, digits(code), 0, s.phones())
 	if !ok {
 		return nil, &Invalid{Field: "otp", Why: "This code isn't right. Codes change every 30 seconds; check that the clock of your phone is right."}
 	}
@@ -160,20 +160,28 @@ func (s *Service) rowOfTOTP(subject, name string, key []byte, step int64) TOTP {
 
 func totpBind(subject, id string) []byte { return []byte(subject + "\n" + id) }
 
+// phones is the time that authenticator apps go by.
+func (s *Service) phones() time.Time {
+	if s.Phones != nil {
+		return s.Phones()
+	}
+	return s.Now()
+}
+
 // byTOTP finds the app that a code is of.
 func (s *Service) byTOTP(ctx context.Context, user User, code string) (Spent, error) {
 	apps, err := s.Store.TOTPs(ctx, user.Subject)
 	if err != nil {
 		return Spent{}, err
 	}
-	code, now := digits(code), s.Now()
+	code, now, shown := digits(code), s.Now(), s.phones()
 	var found *TOTP
 	for _, app := range apps {
 		key, err := s.box.totp.Open(string(app.Sealed), totpBind(app.Subject, app.ID))
 		if err != nil {
 			continue // sealed by a master key that is gone
 		}
-		if step, ok := matchTOTP(key, code, s.lastStep(app), now); ok && found == nil {
+		if step, ok := matchTOTP(key, code, s.lastStep(app), shown); ok && found == nil {
 			found = &TOTP{ID: app.ID, LastStep: step, UsedAt: now}
 		}
 	}

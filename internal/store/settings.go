@@ -19,6 +19,7 @@ const (
 	settingPairwise = "pairwise"
 	settingMaster   = "master"
 	settingRestored = "restored_at"
+	settingIssuer   = "issuer"        // that the server last went by
 	settingServes   = "schema_serves" // of the schema that is its value, the oldest whose programs may work here
 	settingSetup    = "setup"
 	settingTimeline = "timeline" // of the PostgreSQL server, see timeline.go
@@ -87,6 +88,25 @@ func (s *Store) loadRestored(ctx context.Context) error {
 // open already takes notice at its next poll.
 func (s *Store) MarkRestored(ctx context.Context, at time.Time) error {
 	return s.change(ctx, func(c conn) error { return setSetting(c, settingRestored, "", unix(at)) })
+}
+
+// NoteIssuer writes down by what issuer a server goes, for commands that make
+// links and aren't told.
+func (s *Store) NoteIssuer(ctx context.Context) error {
+	noted, err := s.NotedIssuer(ctx)
+	if err != nil || noted == s.issuer {
+		return err
+	}
+	return s.statement(ctx, func(c conn) error { return setSetting(c, settingIssuer, s.issuer, 0) })
+}
+
+// NotedIssuer is what NoteIssuer last wrote, "" before that.
+func (s *Store) NotedIssuer(ctx context.Context) (string, error) {
+	noted, _, err := setting(s.read(ctx), settingIssuer)
+	if isNotFound(err) {
+		return "", nil
+	}
+	return noted, s.mapped(ctx, err)
 }
 
 // PairwiseSalt implements oauth.Store.
