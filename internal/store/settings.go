@@ -197,3 +197,16 @@ func (s *Store) CompleteSetup(ctx context.Context, tokenHash []byte, user login.
 		return insertUser(c, user, s.now())
 	})
 }
+
+// CheckSetup says whether a token is the one in the set-up link, and uses nothing
+// up: ErrNotFound when it isn't.
+func (s *Store) CheckSetup(ctx context.Context, tokenHash []byte) error {
+	stored, _, err := setting(s.read(ctx), settingSetup)
+	if err != nil {
+		return s.mapped(ctx, err)
+	}
+	if hash, err := hex.DecodeString(stored); err != nil || !secret.Equal(hash, tokenHash) {
+		return oauth.ErrNotFound
+	}
+	return nil
+}
