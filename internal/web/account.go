@@ -55,6 +55,7 @@ func (w *Web) safetyMap() []route {
 		{"POST /account/totp/new", w.posted("totp", w.postNewTOTP)},
 		{"POST /account/totp/remove", w.posted("totp-remove", w.removeTOTP)},
 		{"POST /account/recovery", w.posted("recovery", w.makeRecovery)},
+		{"GET /account/two-step", w.signedIn(w.showTwoStepOff)},
 		{"POST /account/two-step", w.posted("two-step", w.switchTwoStep)},
 		{"POST /account/browsers/forget", w.posted("browsers", w.forgetBrowsers)},
 		{"GET /account/link/{id}", w.signedIn(w.showLinking)},
@@ -105,7 +106,7 @@ func (w *Web) showAccount(v *visit) {
 		who.Email, _ = claims["email"].(string)
 		verified = claims["email_verified"] == true
 	}
-	w.show(v, as{}, "account", page{Title: v.l.T("Your account"), Section: "account", D: accountView{
+	w.show(v, as{}, "account", page{Title: v.l.T("Your account"), Section: "account", Done: w.takeDone(v), D: accountView{
 		User: who, Picture: v.user.PicturePath(), Elsewhere: w.Login.Elsewhere(v.user), Verified: verified, Facts: profileFacts(v.l, claims),
 		Admin: w.Login.Administers(v.user), Since: v.user.CreatedAt, Sessions: len(sessions), Apps: len(apps),
 	}})

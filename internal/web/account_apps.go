@@ -22,7 +22,8 @@ type connectionRow struct {
 	Scopes      []oauth.Scope
 	Since, Used time.Time
 	Open        string // where the app begins a sign-in of its own accord
-	Live        int    // how many browsers and devices hold access
+	Live        int    // how many sign-ins give it access
+	Done        string // what was taken back just now
 	Lately      []happening
 }
 
@@ -56,7 +57,13 @@ func (w *Web) showConnections(v *visit) {
 		w.fail(v.rw, v.r, err)
 		return
 	}
-	w.show(v, as{}, "account_apps", page{Title: v.l.T("Connected apps"), Section: "connected", D: view})
+	said := w.takeDone(v)
+	for i := range view.Rows {
+		if row := &view.Rows[i]; said.Part != "" && said.Part == digest([]string{row.ClientID}) {
+			row.Done, said = said.Text, done{}
+		}
+	}
+	w.show(v, as{}, "account_apps", page{Title: v.l.T("Connected apps"), Section: "connected", Done: said, D: view})
 }
 
 func (w *Web) connections(v *visit, given []oauth.Authorization) ([]connectionRow, error) {
@@ -173,27 +180,39 @@ func scopesNamed(catalog *oauth.Catalog, names []string) []oauth.Scope {
 }
 
 func (w *Web) withdraw(v *visit) {
-	w.changeConnection(v, func(client string) error {
-		return w.Store.WithdrawConsent(v.r.Context(), v.user.Subject, client, w.Now())
+	w.changeConnection(v, func(client *oauth.Client) (string, error) {
+		return v.l.T("{0} has no access any more", client.Name), w.Store.WithdrawConsent(v.r.Context(), v.user.Subject, client.ID, w.Now())
 	})
 }
 
 func (w *Web) narrow(v *visit) {
-	w.changeConnection(v, func(client string) error {
-		return w.Store.NarrowConsent(v.r.Context(), v.user.Subject, client, v.form.Get("scope"), w.Now())
+	w.changeConnection(v, func(client *oauth.Client) (string, error) {
+		catalog, err := w.Store.Catalog(v.r.Context())
+		if err != nil {
+			return "", err
+		}
+		scope := v.form.Get("scope")
+		title := scopesIn(v.l, scopesNamed(catalog, []string{scope}))[0].Title
+		return v.l.T("{0} may do this no longer: {1}", client.Name, title), w.Store.NarrowConsent(v.r.Context(), v.user.Subject, client.ID, scope, w.Now())
 	})
 }
 
 // changeConnection changes what an app may do that there is: what was taken back
-// is remembered, and of what never was there is nothing to remember.
-func (w *Web) changeConnection(v *visit, change func(client string) error) {
+// is remembered, and of what never was there is nothing to remember. The app's
+// card says so, or the top of the page where the card is gone.
+func (w *Web) changeConnection(v *visit, change func(*oauth.Client) (words string, err error)) {
+	words := ""
 	client, err := w.Store.Client(v.r.Context(), v.form.Get("client"))
 	if err == nil {
-		err = change(client.ID)
+		words, err = change(client)
 	}
-	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
+	switch {
+	case errors.Is(err, oauth.ErrNotFound):
+		w.redirect(v.rw, v.r, "/account/apps")
+	case err != nil:
 		w.fail(v.rw, v.r, err)
-		return
+	default:
+		w.keepDone(v, "/account/apps", done{Text: words, Part: digest([]string{client.ID})})
+		w.redirect(v.rw, v.r, "/account/apps#done")
 	}
-	w.redirect(v.rw, v.r, "/account/apps")
 }

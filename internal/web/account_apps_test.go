@@ -50,7 +50,7 @@ func TestAppsLately(t *testing.T) {
 	h.happen(ada.Subject, "bye", ended("logout"))
 	h.advance(23 * time.Minute)
 	a := v.get("/account/apps")
-	a.has(t, 200, "3 browsers or devices hold access now.", "Saleswave refreshed its access <time", "3 minutes ago", "You let Saleswave in <time", "It gave its access back.",
+	a.has(t, 200, "3 sign-ins give it access now.", "Saleswave refreshed its access <time", "3 minutes ago", "You let Saleswave in <time", "It gave its access back.",
 		"Ended lately", "An old key was used again, so its access was ended.", "&lt;b&gt;Shop&lt;/b&gt;")
 	golden(t, "account_apps_lately", a)
 	if n := strings.Count(a.text, `<li class="hint">`); n != 5+2 {

@@ -37,7 +37,7 @@ func TestEmailAddress(t *testing.T) {
 	a = v.submit(page, "otp-form", "otp", wrong)
 	a.has(t, 422, "This code isn&#39;t right")
 	golden(t, "account_email_code_wrong", a)
-	if a = v.submit(a, "otp-form", "otp", code); a.Code != 303 || a.Header().Get("Location") != "/account/email" {
+	if a = v.submit(a, "otp-form", "otp", code); a.Code != 303 || a.Header().Get("Location") != "/account/email#done" {
 		t.Fatalf("%d %s", a.Code, a.text)
 	}
 	if !h.again(ada).EmailVerified {

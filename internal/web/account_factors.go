@@ -1,8 +1,10 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/valetkey/valetkey/internal/login"
 	"github.com/valetkey/valetkey/oauth"
@@ -69,7 +71,7 @@ func (w *Web) postNewPasskey(v *visit) {
 	problem, status, known := w.refused(v, err)
 	switch {
 	case err == nil:
-		w.showCodes(v, "passkeys", codes)
+		w.showCodes(v, "passkeys", login.DidAddPasskey, codes)
 	case known:
 		w.renderNewPasskey(v, status, problem)
 	default:
@@ -79,8 +81,18 @@ func (w *Web) postNewPasskey(v *visit) {
 
 // renamePasskey needs no proof: a name lets nobody in.
 func (w *Web) renamePasskey(v *visit) {
-	err := w.Login.RenamePasskey(v.r.Context(), v.user.Subject, login.ParsePasskeyID(v.form.Get("id")), v.form.Get("name"))
-	w.safetyChanged(v, "passkeys", err)
+	id := login.ParsePasskeyID(v.form.Get("id"))
+	err := w.Login.RenamePasskey(v.r.Context(), v.user.Subject, id, v.form.Get("name"))
+	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
+		w.safetyKept(v, err)
+		return
+	}
+	words := ""
+	keys, err := w.Store.Passkeys(v.r.Context(), v.user.Subject)
+	if i := slices.IndexFunc(keys, func(k login.Passkey) bool { return bytes.Equal(k.ID, id) }); err == nil && i >= 0 {
+		words = v.l.T("The passkey is called “{0}” now", factorName(v.l, keys[i].Name))
+	}
+	w.did(v, "/account/security", "passkeys", words)
 }
 
 func (w *Web) removePasskey(v *visit) {
@@ -90,10 +102,10 @@ func (w *Web) removePasskey(v *visit) {
 	}
 	id := login.ParsePasskeyID(v.form.Get("id"))
 	if len(id) == 0 {
-		w.safetyChanged(v, "passkeys", nil)
+		w.did(v, "/account/security", "passkeys", "")
 		return
 	}
-	w.safetyChanged(v, "passkeys", w.ending(v, func() error { return w.Login.RemovePasskey(v.r.Context(), a, id) }))
+	w.safetyChanged(v, "passkeys", login.DidRemovePasskey, w.ending(v, func() error { return w.Login.RemovePasskey(v.r.Context(), a, id) }))
 }
 
 func (w *Web) showNewTOTP(v *visit) {
@@ -133,7 +145,7 @@ func (w *Web) postNewTOTP(v *visit) {
 	problem, status, known := w.refused(v, err)
 	switch {
 	case err == nil:
-		w.showCodes(v, "two-step", codes)
+		w.showCodes(v, "two-step", login.DidAddTOTP, codes)
 	case known:
 		w.renderNewTOTP(v, status, v.form.Get("sealed"), problem)
 	default:
@@ -143,19 +155,20 @@ func (w *Web) postNewTOTP(v *visit) {
 
 func (w *Web) removeTOTP(v *visit) {
 	if a, ok := w.actor(v, "/account/security"); ok {
-		w.safetyChanged(v, "authenticators", w.ending(v, func() error { return w.Login.RemoveTOTP(v.r.Context(), a, v.form.Get("id")) }))
+		w.safetyChanged(v, "authenticators", login.DidRemoveTOTP, w.ending(v, func() error { return w.Login.RemoveTOTP(v.r.Context(), a, v.form.Get("id")) }))
 	}
 }
 
-// showCodes shows recovery codes in the answer itself, for this one time; without
-// any it goes on.
-func (w *Web) showCodes(v *visit, part string, codes []string) {
-	next := "/account/security#" + part
+// showCodes shows recovery codes in the answer itself, for this one time, and
+// what was done on the page after them; without any it goes on there.
+func (w *Web) showCodes(v *visit, part string, kind login.ActivityKind, codes []string) {
+	words := w.happened(v, kind)
 	if len(codes) == 0 {
-		w.redirect(v.rw, v.r, next)
+		w.did(v, "/account/security", part, words)
 		return
 	}
-	w.show(v, as{secret: true}, "account_codes", page{Title: v.l.T(codesTitle), Section: "security", D: codesView{Codes: codes, Next: next}})
+	w.keepDone(v, "/account/security", done{Text: words, Part: part})
+	w.show(v, as{secret: true}, "account_codes", page{Title: v.l.T(codesTitle), Section: "security", D: codesView{Codes: codes, Next: "/account/security#" + part}})
 }
 
 func (w *Web) makeRecovery(v *visit) {
@@ -165,30 +178,46 @@ func (w *Web) makeRecovery(v *visit) {
 	}
 	codes, err := w.Login.NewRecoveryCodes(v.r.Context(), a)
 	if err != nil {
-		w.safetyChanged(v, "recovery", err)
+		w.safetyChanged(v, "recovery", login.DidMakeCodes, err)
 		return
 	}
-	w.showCodes(v, "recovery", codes)
+	w.showCodes(v, "recovery", login.DidMakeCodes, codes)
+}
+
+// showTwoStepOff asks before less is asked for.
+func (w *Web) showTwoStepOff(v *visit) {
+	switch {
+	case !v.user.TwoStep || w.Login.Demand(v.user.Groups()) == oauth.TwoFactors:
+		w.redirect(v.rw, v.r, "/account/security#two-step")
+	case w.fresh(v):
+		w.show(v, as{}, "account_two_step", page{
+			Title: v.l.T("Switch the second step off?"), Section: "security", D: safetyView{Switch: w.token(v, "two-step"), Password: v.user.Password != ""},
+		})
+	}
 }
 
 func (w *Web) switchTwoStep(v *visit) {
-	a, ok := w.actor(v, "/account/security")
+	on, back := v.form.Get("on") == "yes", "/account/security"
+	if !on {
+		back = "/account/two-step"
+	}
+	a, ok := w.actor(v, back)
 	if !ok {
 		return
 	}
 	var codes []string
 	err := w.ending(v, func() (err error) {
-		codes, err = w.Login.SwitchTwoStep(v.r.Context(), a, v.form.Get("on") == "yes")
+		codes, err = w.Login.SwitchTwoStep(v.r.Context(), a, on)
 		return err
 	})
 	if err != nil {
-		w.safetyChanged(v, "two-step", err)
+		w.safetyChanged(v, "two-step", login.DidSwitchTwoStep, err)
 		return
 	}
-	w.showCodes(v, "two-step", codes)
+	w.showCodes(v, "two-step", login.DidSwitchTwoStep, codes)
 }
 
 // forgetBrowsers needs no proof: more is asked for after it, not less.
 func (w *Web) forgetBrowsers(v *visit) {
-	w.safetyChanged(v, "browsers", w.Login.ForgetBrowsers(v.r.Context(), v.user, w.visitor(v.r)))
+	w.safetyChanged(v, "browsers", login.DidForgetBrowsers, w.Login.ForgetBrowsers(v.r.Context(), v.user, w.visitor(v.r)))
 }

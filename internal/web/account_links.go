@@ -78,7 +78,7 @@ func (w *Web) linkingRefused(v *visit, c *upstream.Connector, err error) {
 
 func (w *Web) unlink(v *visit) {
 	if a, ok := w.actor(v, "/account/security"); ok {
-		w.safetyChanged(v, "linked", w.ending(v, func() error {
+		w.safetyChanged(v, "linked", login.DidUnlink, w.ending(v, func() error {
 			return w.Login.Unlink(v.r.Context(), a, v.form.Get("issuer"), v.form.Get("there"))
 		}))
 	}

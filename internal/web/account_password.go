@@ -84,6 +84,6 @@ func (w *Web) postPassword(v *visit) {
 // removePassword leaves the account to its other ways in.
 func (w *Web) removePassword(v *visit) {
 	if a, ok := w.actor(v, "/account/security"); ok {
-		w.safetyChanged(v, "password", w.ending(v, func() error { return w.Login.RemovePassword(v.r.Context(), a) }))
+		w.safetyChanged(v, "password", login.DidRemovePassword, w.ending(v, func() error { return w.Login.RemovePassword(v.r.Context(), a) }))
 	}
 }

@@ -127,7 +127,7 @@ func (w *Web) renderProfile(v *visit, status int, said login.Profile, problems m
 		}
 	}
 	view.Picture = w.viewPicture(v, picture)
-	w.show(v, as{status: status}, "account_profile", page{Title: v.l.T("Your profile"), Section: "account", D: view})
+	w.show(v, as{status: status}, "account_profile", page{Title: v.l.T("Your profile"), Section: "account", Done: w.takeDone(v), D: view})
 }
 
 // languageOptions are the languages that are spoken here, and the one that
@@ -155,7 +155,7 @@ func (w *Web) postProfile(v *visit) {
 	var faults login.Faults
 	switch {
 	case err == nil:
-		w.redirect(v.rw, v.r, "/account")
+		w.did(v, "/account", "", v.l.T("Saved."))
 	case errors.As(err, &faults):
 		problems := map[string]string{}
 		for _, f := range faults {

@@ -24,9 +24,10 @@ func TestProfile(t *testing.T) {
 		"birthdate", "1815-12-10", "profile", "https://ada.example/me", "website", "https://ada.example", "zoneinfo", "Europe/London", "locale", "de",
 		"phone_number", "+44 20 7946 0000", "street_address", "12 St James's Square\r\nFlat 2", "postal_code", "SW1Y 4JH", "locality", "London", "region", "England", "country", "United Kingdom",
 	}
-	if a := v.submit(v.get("/account/profile"), "profile-form", said...); a.Code != 303 || a.Header().Get("Location") != "/account" {
+	if a := v.submit(v.get("/account/profile"), "profile-form", said...); a.Code != 303 || a.Header().Get("Location") != "/account#done" {
 		t.Fatalf("%d %s", a.Code, a.text)
 	}
+	v.get("/account").has(t, 200, `id="done"`, "Saved.")
 	claims, err := h.Login.Claims(t.Context(), ada.Subject)
 	ok(t, err)
 	for i := 0; i+1 < len(said); i += 2 {

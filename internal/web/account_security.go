@@ -75,6 +75,14 @@ type linkingRow struct {
 	Directory         bool // it asks for a password on a page of ours
 }
 
+// parts are those that the page has. What stood in another is said at its top.
+func (s *safetyView) parts() map[string]bool {
+	return map[string]bool{
+		"password": s.Passwords && !s.Elsewhere, "passkeys": s.TakesPasskey || len(s.Passkeys) > 0, "linked": len(s.Linking)+len(s.Linked) > 0,
+		"two-step": true, "authenticators": s.TakesTOTP || len(s.TOTPs) > 0, "recovery": s.Codes && s.Factor, "browsers": true,
+	}
+}
+
 func (w *Web) showSafety(v *visit) { w.renderSafety(v, http.StatusOK, "") }
 
 func (w *Web) renderSafety(v *visit, status int, problem string) {
@@ -90,7 +98,11 @@ func (w *Web) renderSafety(v *visit, status int, problem string) {
 	if slices.ContainsFunc(view.Linking, func(l linkingRow) bool { return !l.Directory }) {
 		how.formAction = formClient(w.Issuer) // a button leads on to another provider
 	}
-	w.show(v, how, "account_security", page{Title: v.l.T("Security"), Section: "security", D: view})
+	said := w.takeDone(v)
+	if !view.parts()[said.Part] {
+		said.Part = ""
+	}
+	w.show(v, how, "account_security", page{Title: v.l.T("Security"), Section: "security", Done: said, D: view})
 }
 
 func (w *Web) viewPassword(v *visit, view *safetyView) error {
@@ -173,12 +185,17 @@ func (w *Web) viewLinked(v *visit, view *safetyView) error {
 }
 
 // safetyChanged answers a button of the security page: it comes back to the part
-// of the page that it stood in, or says why nothing was changed.
-func (w *Web) safetyChanged(v *visit, part string, err error) {
+// of the page that it stood in and says what was done, or why nothing was.
+func (w *Web) safetyChanged(v *visit, part string, kind login.ActivityKind, err error) {
 	if err == nil || errors.Is(err, oauth.ErrNotFound) { // it was somebody else's, or is gone already
-		w.redirect(v.rw, v.r, "/account/security#"+part)
+		w.did(v, "/account/security", part, w.happened(v, kind))
 		return
 	}
+	w.safetyKept(v, err)
+}
+
+// safetyKept says why nothing was changed.
+func (w *Web) safetyKept(v *visit, err error) {
 	problem, status, ok := w.refused(v, err)
 	if !ok {
 		w.fail(v.rw, v.r, err)

@@ -105,7 +105,7 @@ func TestChangesWantAFreshProof(t *testing.T) {
 		"/account/passkeys/new":       {"/account/passkeys/new", "passkey-form", "/account/passkeys/new", url.Values{"answer": {"{}"}}},
 		"/account/passkeys/remove":    {"/account/security", "/account/passkeys/remove", "/account/security", nil},
 		"/account/recovery":           {"/account/security", "/account/recovery", "/account/security", nil},
-		"/account/two-step":           {"/account/security", "two-step-form", "/account/security", nil},
+		"/account/two-step":           {"/account/two-step", "two-step-form", "/account/two-step", nil},
 		"/account/password/remove":    {"/account/security", "/account/password/remove", "/account/security", nil},
 		"/account/unlink":             {"/account/security", "/account/unlink", "/account/security", nil},
 		"/account/link/github":        {"/account/security", "/account/link/github", "/account/security", nil},
@@ -144,9 +144,9 @@ func TestChangesWantAFreshProof(t *testing.T) {
 		if sealed := leadsBack(t, h, v, a.Header().Get("Location")); sealed != p.back {
 			t.Errorf("%s leads back to %s", p.path, sealed)
 		}
-		to.has(t, 200, "Prove once more that it is you")
+		to.has(t, 200, "Confirm that it is you")
 	}
-	for _, path := range []string{"/account/totp/new", "/account/passkeys/new", "/account/link/staff"} {
+	for _, path := range []string{"/account/totp/new", "/account/passkeys/new", "/account/link/staff", "/account/two-step"} {
 		a := v.get(path)
 		a.goesToProve(t, v)
 		if back := leadsBack(t, h, v, a.Header().Get("Location")); back != path {
@@ -228,7 +228,7 @@ func TestAuthenticatorApp(t *testing.T) {
 	if ok(t, err); left != 0 || h.again(ada).TwoStep {
 		t.Errorf("%d codes, second step %v", left, h.again(ada).TwoStep)
 	}
-	if a := v.get("/account/security"); strings.Contains(a.text, `id="two-step"`) || strings.Contains(a.text, `id="recovery-make"`) {
+	if a := v.get("/account/security"); strings.Contains(a.text, `id="two-step-on"`) || strings.Contains(a.text, `id="recovery-make"`) {
 		t.Error("offers what needs a factor")
 	}
 	// Without one the buttons' posts are refused in words.
@@ -246,14 +246,25 @@ func TestTwoStepSwitch(t *testing.T) {
 	v.prove2(t, ada)
 	a := v.submit(v.get("/account/security"), "two-step-form")
 	a.has(t, 200, `id="recovery-codes"`) // its first ones
-	v.get("/account/security").has(t, 200, "Asked for after your password.", "Switch it off")
-	if a := v.submit(v.get("/account/security"), "two-step-form"); a.Code != 303 || h.again(ada).TwoStep {
+	a = v.get("/account/security")
+	a.has(t, 200, "Asked for after your password.", "Switch it off", `<h2 id="two-step">`, "The second step was switched on")
+	// To switch it off is asked on a page of its own, not by the button that has the
+	// focus after enrolling.
+	if strings.Contains(a.text, `action="/account/two-step"`) {
+		t.Error("one press switches it off")
+	}
+	golden(t, "account_two_step", v.get("/account/two-step"))
+	if a := v.submit(v.get("/account/two-step"), "two-step-form"); a.Code != 303 || a.Header().Get("Location") != "/account/security#two-step" || h.again(ada).TwoStep {
 		t.Errorf("%d %v", a.Code, h.again(ada).TwoStep)
+	}
+	v.get("/account/security").has(t, 200, "The second step was switched off")
+	if a := v.get("/account/two-step"); a.Code != 302 || a.Header().Get("Location") != "/account/security#two-step" {
+		t.Errorf("%d %s", a.Code, a.text)
 	}
 	// Whom the operator asks for two has no switch.
 	h.Login.Policy.Groups = map[string]login.GroupPolicy{"admins": {Factors: 2}}
 	ok(t, h.Store.SetMemberships(t.Context(), ada.Subject, "", []string{"admins"}))
-	if a := v.get("/account/security"); !strings.Contains(a.text, "the operator wants it") || strings.Contains(a.text, `id="two-step"`) {
+	if a := v.get("/account/security"); !strings.Contains(a.text, "the operator wants it") || strings.Contains(a.text, `id="two-step-off"`) || v.get("/account/two-step").Code != 302 {
 		t.Error(a.text)
 	}
 }
@@ -468,7 +479,7 @@ func TestTrustedBrowsers(t *testing.T) {
 		t.Errorf("%d", a.Code)
 	}
 	a = v.get("/account/security")
-	if strings.Contains(a.text, `id="browsers-forget"`) || !strings.Contains(a.text, "In no browser.") {
+	if strings.Contains(a.text, `id="browsers-forget"`) || !strings.Contains(a.text, "None. When you take the second step") {
 		t.Error("not forgotten")
 	}
 	phone.get("/account").has(t, 200)

@@ -38,19 +38,28 @@ func (w *Web) showSessions(v *visit) {
 			view.Rows = append(view.Rows, row)
 		}
 	}
-	w.show(v, as{}, "account_sessions", page{Title: v.l.T("Where you're signed in"), Section: "sessions", D: view})
+	w.show(v, as{}, "account_sessions", page{Title: v.l.T("Where you're signed in"), Section: "sessions", Done: w.takeDone(v), D: view})
 }
 
 // endSession ends one session of this person; another's id does nothing.
 func (w *Web) endSession(v *visit) {
-	w.endSessions(v, func(s login.Record) bool { return s.ID == v.form.Get("id") })
+	words := ""
+	w.endSessions(v, func(s login.Record) bool {
+		if s.ID != v.form.Get("id") {
+			return false
+		}
+		words = v.l.T("{0} is signed out", device(v.l, s.UserAgent))
+		return true
+	}, &words)
 }
 
 func (w *Web) endOtherSessions(v *visit) {
-	w.endSessions(v, func(s login.Record) bool { return s.ID != v.rec.ID })
+	words := v.l.T("Every other browser is signed out")
+	w.endSessions(v, func(s login.Record) bool { return s.ID != v.rec.ID }, &words)
 }
 
-func (w *Web) endSessions(v *visit, which func(login.Record) bool) {
+// endSessions ends some and says so, in words that may come with the choice.
+func (w *Web) endSessions(v *visit, which func(login.Record) bool, words *string) {
 	sessions, err := w.Store.Sessions(v.r.Context(), v.user.Subject, w.Now())
 	for _, s := range sessions {
 		if err == nil && which(s) {
@@ -63,5 +72,5 @@ func (w *Web) endSessions(v *visit, which func(login.Record) bool) {
 		w.fail(v.rw, v.r, err)
 		return
 	}
-	w.redirect(v.rw, v.r, "/account/sessions")
+	w.did(v, "/account/sessions", "", *words)
 }

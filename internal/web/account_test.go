@@ -64,7 +64,7 @@ func TestConnectedApps(t *testing.T) {
 	a.has(t, 200, "Saleswave", "Change your notes")
 	a = v.follow(v.submit(a, "/account/apps/narrow", "scope", "notes:write"))
 	a.has(t, 200, "Saleswave")
-	if strings.Contains(a.text, "Change your notes") {
+	if strings.Contains(a.text, "Remove: Change your notes") {
 		t.Error("not narrowed")
 	}
 	v.follow(v.submit(a, "/account/apps/withdraw")).has(t, 200, "No app may act for you")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/valetkey/valetkey/internal/login"
 	"github.com/valetkey/valetkey/internal/secret"
 	"github.com/valetkey/valetkey/oauth"
 )
@@ -77,7 +78,7 @@ func (w *Web) keepPicture(v *visit, png []byte) {
 		w.fail(v.rw, v.r, err)
 		return
 	}
-	w.redirect(v.rw, v.r, "/account/profile")
+	w.did(v, "/account/profile", "", w.happened(v, login.DidChangeProfile))
 }
 
 // servePicture sends a PNG that was made here. Apps show it on pages of their

@@ -31,6 +31,7 @@ type page struct {
 	Now     time.Time
 	Choice  *languageForm
 	Look    look
+	Done    done // what a button did just now
 	D       any
 }
 

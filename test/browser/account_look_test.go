@@ -17,7 +17,7 @@ import (
 // accountPages are all that stand in the frame, and can be opened by whoever has
 // proved just now that the account is theirs.
 var accountPages = []string{
-	"/account", "/account/profile", "/account/email", "/account/security", "/account/password", "/account/passkeys/new", "/account/totp/new",
+	"/account", "/account/profile", "/account/email", "/account/security", "/account/two-step", "/account/password", "/account/passkeys/new", "/account/totp/new",
 	"/account/sessions", "/account/apps", "/account/activity", "/account/activity/not-me", "/account/data", "/account/delete",
 }
 
@@ -51,7 +51,7 @@ func TestAccountEmpty(t *testing.T) {
 	for path, texts := range map[string][]string{
 		"/account":          {"Not given", "Only in this browser.", "No app may act for you."},
 		"/account/email":    {"Your account has none.", "Add an address"},
-		"/account/security": {"Add a passkey or an authenticator app first.", "In no browser.", "Link an account at Example ID"},
+		"/account/security": {"Add a passkey or an authenticator app first.", "None. When you take the second step", "Link an account at Example ID"},
 		"/account/sessions": {"This browser"},
 		"/account/apps":     {"No app may act for you"},
 	} {
@@ -129,7 +129,7 @@ func furnished(t *testing.T) (*place, *person) {
 	p.front()
 	p.open(w.URL + "/account/totp/new")
 	p.at("/login")
-	p.sees("You are signed in already. Prove once more that it is you.")
+	p.sees("Confirm that it is you")
 	p.look("login-again")
 	p.press("#passkey-submit")
 	p.at("/account/totp/new")

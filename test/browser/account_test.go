@@ -40,6 +40,8 @@ func TestAccountSessions(t *testing.T) {
 	}
 	p.press(other)
 	p.at("/account/sessions")
+	p.sees("Chrome on Linux is signed out")
+	p.focused("done")
 	var out []*person
 	for _, one := range []*person{q, r} {
 		if one.front().open(w.URL + "/account"); one.address().Path == "/login" {
@@ -105,12 +107,15 @@ func TestAccountApps(t *testing.T) {
 	}
 	w.Clock.Advance(3 * time.Minute)
 	p.page(w, "/account/apps")
-	p.sees("last used 3 minutes ago", "Calendar refreshed its access 3 minutes ago.", "You let Calendar in 7 minutes ago.", "One browser or device holds access now.")
+	p.sees("last used 3 minutes ago", "Calendar refreshed its access 3 minutes ago.", "You let Calendar in 7 minutes ago.", "One sign-in gives it access now.")
 
 	p.press(`[aria-label="Remove: See your profile"]`)
 	p.at("/account/apps")
-	p.lacks("See your profile")
-	p.sees("See your email address")
+	p.focused("done")
+	p.sees("Calendar may do this no longer: See your profile", "See your email address")
+	if p.has(`[aria-label="Remove: See your profile"]`) {
+		t.Error("it may do so still")
+	}
 	if said := app.renews(); said != "" || strings.Contains(app.Scope, "profile") || !strings.Contains(app.Scope, "email") {
 		t.Errorf("the app is given %q %q", app.Scope, said)
 	}
@@ -120,7 +125,8 @@ func TestAccountApps(t *testing.T) {
 
 	p.press(`[aria-label="Remove all access of Calendar"]`)
 	p.at("/account/apps")
-	p.sees("No app may act for you")
+	p.sees("Calendar has no access any more", "No app may act for you")
+	p.focused("done")
 	if got := app.learns(); got != nil {
 		t.Errorf("the app learns %v", got)
 	}

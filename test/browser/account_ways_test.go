@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp/kb"
+
 	"github.com/valetkey/valetkey"
 	"github.com/valetkey/valetkey/test/upstreams"
 )
@@ -14,7 +16,7 @@ func (p *person) proves(w *place, path string) {
 	p.t.Helper()
 	p.open(w.URL + path)
 	p.at("/login")
-	p.sees("Prove once more that it is you.")
+	p.sees("Confirm that it is you")
 	p.press("#passkey-submit")
 	p.at(path)
 }
@@ -66,6 +68,7 @@ func TestAccountPasskeys(t *testing.T) {
 
 	p.press("#passkey-remove-2")
 	p.at("/account/security")
+	p.sees("The passkey “Passkey” was removed")
 	if p.lacks("not used yet"); p.has("#passkey-remove-2") {
 		t.Error("it is still there")
 	}
@@ -105,7 +108,15 @@ func TestAccountTOTP(t *testing.T) {
 	p.sees("Your recovery codes", "they are shown only now")
 	p.look("account-codes")
 	first := p.keepsCodes()
-	p.sees("Tablet", "Asked for after your password.", "10 codes are left.")
+	p.sees("Tablet", "Asked for after your password.", "10 codes are left.", "The authenticator app “Tablet” was added")
+	// Keys go on from a heading, and what they reach first asks before it acts.
+	if at := p.value(`document.querySelector(":target").outerHTML`); at != `<h2 id="two-step">Second step</h2>` {
+		t.Errorf("it leads to %s", at)
+	}
+	p.types(kb.Tab)
+	p.focused("two-step-off")
+	p.enters()
+	p.at("/login") // by both factors
 	p.back()
 	p.lacks(first...)
 
@@ -173,6 +184,7 @@ func TestAccountLinked(t *testing.T) {
 	p.at("/account/security")
 	p.press("#unlink-1")
 	p.at("/account/security")
+	p.sees("Your account at Example ID was unlinked")
 	p.lacks("olga@elsewhere.example")
 	p.page(w, "/account/activity")
 	p.sees("Your account at Example ID was unlinked", "Your account at Example ID was linked")
