@@ -23,7 +23,11 @@ func (s *Server) proceed(ctx context.Context, c *Client, in *Interaction, standi
 		return nil, err
 	}
 	for _, step := range s.Steps {
-		if !step.Needed(c, in, standing) {
+		needed := step.Needed(c, in, standing)
+		if step.Name == StepConsent && refuses(ctx) && c.admits(standing.Session.Groups) {
+			return s.Deny(ctx, in, standing)
+		}
+		if !needed {
 			continue
 		}
 		if step.Name != StepSelect && step.Name != StepLogin && !c.admits(standing.Session.Groups) {
@@ -39,6 +43,16 @@ func (s *Server) proceed(ctx context.Context, c *Client, in *Interaction, standi
 	}
 	return s.respond(ctx, c, in, standing)
 }
+
+type refusal struct{}
+
+// Refusing is a context in which the person answers no wherever consent stands,
+// whether or not it would be asked: for tests of what an app does then.
+func Refusing(ctx context.Context) context.Context {
+	return context.WithValue(ctx, refusal{}, true)
+}
+
+func refuses(ctx context.Context) bool { return ctx.Value(refusal{}) != nil }
 
 func notAdmitted() *Error {
 	return newError(CodeAccessDenied, "this app is for groups that the user isn't in")

@@ -201,7 +201,7 @@ func Test209EveryPageIsUnframeable(t *testing.T) {
 		{stranger, "GET", "/login", 200},
 		{stranger, "GET", begun.URL.RequestURI(), 200},
 		{stranger, "GET", "/logout", 200},
-		{stranger, "GET", "/setup?token=x", 200},
+		{stranger, "GET", "/setup?token=x", 404},
 		{stranger, "GET", "/signup", 404},
 		{browser, "GET", waiting.URL.RequestURI(), 200},
 		{stranger, "GET", waiting.URL.RequestURI(), 400},

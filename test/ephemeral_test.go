@@ -102,6 +102,10 @@ func TestEphemeral(t *testing.T) {
 		want          string
 	}{
 		{"ada", "deny", url.Values{"prompt": {"consent"}}, "302 error=access_denied"},
+		{"ada", "deny", nil, "302 error=access_denied"}, // though it is remembered
+		{"ada", "deny", url.Values{"prompt": {"none"}}, "302 error=access_denied"},
+		{"ada", "deny", url.Values{"prompt": {"none"}, "response_mode": {"query.jwt"}}, "302 response="},
+		{"ada", "allow", url.Values{"prompt": {"none"}}, "302 code="}, // and stays so
 		{"grace", "", nil, "302 /consent"},
 		{"nobody", "allow", nil, "400 "},
 		{"ada", "perhaps", url.Values{"prompt": {"consent"}}, "400 "},

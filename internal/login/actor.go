@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -47,6 +48,27 @@ func (s *Service) Fresh(ctx context.Context, rec Record, from Visitor) (Actor, e
 		return Actor{}, ErrStale
 	}
 	return Actor{user: user, keep: rec.ID, from: from}, nil
+}
+
+// ProvesBy says by which ways somebody can prove themselves once more, so that
+// Fresh takes it. It knows nothing of an embedder's own ways: they always can.
+func (s *Service) ProvesBy(ctx context.Context, user User) (func(way string) bool, error) {
+	keys, err1 := s.Store.Passkeys(ctx, user.Subject)
+	linked, err2 := s.Store.Identities(ctx, user.Subject)
+	has, err3 := s.secondFactors(ctx, user.Subject, nil)
+	return func(way string) bool {
+		switch way {
+		case WayPassword:
+			return user.Password != "" || s.Elsewhere(user)
+		case WayPasskey:
+			return len(keys) > 0
+		case WayEmail:
+			return user.EmailVerified && (user.Password == "" || has.any())
+		case WayConnector:
+			return len(linked) > 0
+		}
+		return true
+	}, errors.Join(err1, err2, err3)
 }
 
 // change begins a change by somebody who may make it. What ends other sessions

@@ -27,6 +27,11 @@ type NewUser struct {
 
 // Setups makes the first administrator, exactly once.
 type Setups interface {
+	// NeedsSetup says whether there is no administrator yet.
+	NeedsSetup(ctx context.Context) (bool, error)
+	// CheckSetup tells whether a token is the one in the link, in constant time and
+	// without using it up; ErrNotFound when it isn't.
+	CheckSetup(ctx context.Context, tokenHash []byte) error
 	CompleteSetup(ctx context.Context, tokenHash []byte, u User) error
 }
 
@@ -51,6 +56,8 @@ type Asked struct {
 type SignedUp struct {
 	Evidence Evidence
 	Await    string
+	Letter   string // that went to the address of an account which is there: VerifyByCode takes its code
+	Email    string // where it went
 }
 
 // SignUp makes an account. Where the operator asks for proven addresses, that is
@@ -87,12 +94,13 @@ func (s *Service) SignUp(ctx context.Context, n NewUser, a Asked, from Visitor) 
 	if err != nil {
 		return SignedUp{}, staleIfReplayed(err)
 	}
+	letter := ""
 	if user.Email != "" && !user.EmailVerified && s.Post.Enabled() {
-		if _, err := s.ProveAddress(ctx, user, user.Email, a.Browser, a.Locale, from); err != nil && !errors.Is(err, ErrSlowDown) {
+		if letter, err = s.ProveAddress(ctx, user, user.Email, a.Browser, a.Locale, from); err != nil && !errors.Is(err, ErrSlowDown) {
 			return SignedUp{}, err
 		}
 	}
-	return SignedUp{Evidence: Evidence{user: user, way: WayPassword, amr: []string{"pwd"}, at: s.Now()}}, nil
+	return SignedUp{Evidence: Evidence{user: user, way: WayPassword, amr: []string{"pwd"}, at: s.Now()}, Letter: letter, Email: user.Email}, nil
 }
 
 // provenBefore: whoever has an invitation that went to an address reads its mail,
@@ -311,9 +319,27 @@ func (s *Service) create(ctx context.Context, user User, with ...Change) error {
 	return err
 }
 
+// OpenSetup looks at the one-time link and uses nothing up: ErrConflict once
+// there is an administrator, ErrNotFound when the link isn't the newest one.
+func (s *Service) OpenSetup(ctx context.Context, token string) error {
+	needed, err := s.Setups.NeedsSetup(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !needed:
+		return oauth.ErrConflict
+	case token == "":
+		return oauth.ErrNotFound
+	}
+	return s.Setups.CheckSetup(ctx, secret.Hash(token))
+}
+
 // Setup makes the first administrator by the one-time link.
 func (s *Service) Setup(ctx context.Context, token string, n NewUser, address string) (Evidence, error) {
 	n.Admin = true
+	if err := s.OpenSetup(ctx, token); err != nil {
+		return Evidence{}, err
+	}
 	if n.Password == "" {
 		return Evidence{}, &Invalid{Field: "password", Why: "Choose a password."}
 	}
@@ -321,7 +347,13 @@ func (s *Service) Setup(ctx context.Context, token string, n NewUser, address st
 	if err != nil {
 		return Evidence{}, err
 	}
-	if err := s.Setups.CompleteSetup(ctx, secret.Hash(token), user); err != nil {
+	err = s.Setups.CompleteSetup(ctx, secret.Hash(token), user)
+	if errors.Is(err, oauth.ErrConflict) {
+		if needed, fault := s.Setups.NeedsSetup(ctx); fault == nil && needed { // so it is the name
+			err = taken(err)
+		}
+	}
+	if err != nil {
 		return Evidence{}, err
 	}
 	return Evidence{user: user, way: WayPassword, amr: []string{"pwd"}, at: s.Now()}, nil

@@ -19,7 +19,7 @@ const (
 )
 
 // ByHeader signs in whom a header names before anything else looks at the
-// request. It is for ephemeral servers; login.Service refuses it on others.
+// request, and says no where a header does. It is for ephemeral servers; login.Service refuses it on others.
 func (w *Web) ByHeader(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if name := r.Header.Get(headerUser); name != "" {
@@ -27,6 +27,9 @@ func (w *Web) ByHeader(next http.Handler) http.Handler {
 				http.Error(rw, err.Error(), http.StatusBadRequest)
 				return
 			}
+		}
+		if w.Login.Ephemeral && r.Header.Get(headerConsent) == "deny" { // what was allowed before, or is never asked, too
+			r = r.WithContext(oauth.Refusing(r.Context()))
 		}
 		next.ServeHTTP(rw, r)
 	})
@@ -86,8 +89,6 @@ func (w *Web) answered(rw http.ResponseWriter, r *http.Request, ask *oauth.Ask) 
 			}
 			reply, err = w.OAuth.Resume(r.Context(), ask.Interaction, st)
 		}
-	case decision == "deny":
-		reply, err = w.OAuth.Deny(r.Context(), ask.Interaction, st)
 	default:
 		err = errors.New(headerConsent + " is allow or deny, not " + strings.ToValidUTF8(cut(decision, 40), "?"))
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -83,10 +84,30 @@ func (w *Web) dropSession(rw http.ResponseWriter) {
 	http.SetCookie(rw, c)
 }
 
+// rememberLetter names a letter that is on its way, and where it went.
+func (w *Web) rememberLetter(rw http.ResponseWriter, awaits, address string) {
+	c := w.cookie("letter", url.Values{"m": {awaits}, "a": {address}}.Encode())
+	c.MaxAge = letterLife
+	http.SetCookie(rw, c)
+}
+
+func (w *Web) forgetLetter(rw http.ResponseWriter) {
+	c := w.cookie("letter", "")
+	c.MaxAge = -1
+	http.SetCookie(rw, c)
+}
+
 // setLanguage remembers for a year which language somebody chose, and when.
 func (w *Web) setLanguage(rw http.ResponseWriter, tag string) {
 	c := w.cookie("lang", tag+"."+strconv.FormatInt(w.Now().Unix(), 10))
 	c.MaxAge = 365 * 24 * 60 * 60
+	http.SetCookie(rw, c)
+}
+
+// setDone keeps a line for the page that is shown next; a life below zero ends it.
+func (w *Web) setDone(rw http.ResponseWriter, sealed string, life time.Duration) {
+	c := w.cookie("done", sealed)
+	c.MaxAge = int(life.Seconds())
 	http.SetCookie(rw, c)
 }
 

@@ -32,7 +32,7 @@ func (w *Web) snippets(l *locale.Locale, c *oauth.Client) []snippet {
 		add(plainly, r.curlService(), r.goService(), r.nodeService())
 	}
 	if contains(c.GrantTypes, oauth.GrantAuthorizationCode) {
-		add(plainly, r.curl(), r.golang(), r.node())
+		add(plainly, r.curlCode(), r.golang(), r.node())
 	}
 	if contains(c.GrantTypes, oauth.GrantDeviceCode) {
 		add(elsewhere, r.curlDevice(), r.goDevice(), r.nodeDevice())
@@ -107,23 +107,6 @@ func (r recipe) asserts() bool {
 // plain: a library of ten years ago can do it.
 func (r recipe) plain() bool {
 	return !r.asserts() && !r.certificate && !r.dpop && !r.pushed && !r.signed
-}
-
-func (r recipe) curl() string {
-	if !r.plain() {
-		return r.curlCode()
-	}
-	return fmt.Sprintf(`# 1. Make a verifier and open the address that this prints.
-%secho "%s/authorize?response_type=code&client_id=%s&redirect_uri=%s&scope=%s&state=$(openssl rand -hex 16)&code_challenge=$CHALLENGE&code_challenge_method=S256"
-
-# 2. The browser comes back with ?code=…; trade it for tokens.
-CODE=paste-it-here
-curl -sS '%s/token' \
-%s  -d grant_type=authorization_code \
-  -d code="$CODE" \
-  -d code_verifier="$VERIFIER" \
-  --data-urlencode redirect_uri='%s'
-`, makeVerifier, r.issuer, escape(r.id), escape(r.callback), escape(r.scope), r.issuer, r.curlAuth(), shell(r.callback))
 }
 
 func (r recipe) golang() string {

@@ -12,6 +12,28 @@ const makeVerifier = `VERIFIER=$(openssl rand -hex 32)
 CHALLENGE=$(printf %s "$VERIFIER" | openssl dgst -sha256 -binary | openssl base64 -A | tr '+/' '-_' | tr -d '=')
 `
 
+// readCode takes what the browser came back with: its address, or the code alone.
+const readCode = `
+printf 'the address that the browser came back to: '; read -r ADDRESS
+CODE=$(printf %s "$ADDRESS" | sed 's/.*[?&]code=\([^&]*\).*/\1/')`
+
+// asking makes commands one, so that a shell has read all of what was pasted
+// before any of it asks. They hold no comment: not every shell takes one there.
+func (r recipe) asking(commands string) string {
+	if strings.Contains(commands, "$CLIENT_SECRET") || r.method == oauth.AuthSecretJWT {
+		commands = "printf 'client secret: '; read -r CLIENT_SECRET\n" + commands
+	}
+	var b strings.Builder
+	b.WriteString("{\n")
+	for line := range strings.Lines(commands) {
+		if line != "\n" {
+			b.WriteString("  ")
+		}
+		b.WriteString(line)
+	}
+	return b.String() + "}\n"
+}
+
 // curlAuth are the arguments by which the app proves itself, each a line.
 func (r recipe) curlAuth() string {
 	id := "  -d client_id='" + shell(r.id) + "' \\\n"
@@ -126,43 +148,40 @@ proof() { # METHOD ADDRESS [ACCESS TOKEN]
 `
 }
 
-// curlCode is the code flow of an app that does more than send a secret.
+// curlCode is the code flow.
 func (r recipe) curlCode() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	b.WriteString(r.shellFunctions(true))
-	line("# 1. %s, then open the address that this prints.", map[bool]string{true: "Push the request", false: "Make the request"}[r.pushed])
 	b.WriteString(makeVerifier)
 	if r.signed {
 		line(`REQUEST=$(jwt %s key.pem '%s' '{"iss":%[3]s,"aud":%s,"client_id":%[3]s,"response_type":"code","redirect_uri":%[5]s,"scope":%[6]s,"state":"'"$(openssl rand -hex 16)"'","code_challenge":"'"$CHALLENGE"'","code_challenge_method":"S256","nbf":'"$(date +%%s)"',"exp":'"$(($(date +%%s) + 300))"'}')`,
 			strings.ToLower(r.alg), r.requestHeader(), quoted(r.id), quoted(r.issuer), quoted(r.callback), quoted(r.scope))
 	}
+	const open = `printf 'Open this address, and allow it:\n%%s\n' `
 	switch {
 	case r.pushed:
 		line(`REQUEST_URI=$(curl -sS '%s/par' \
 %s%s | sed -E 's/.*"request_uri":"([^"]+)".*/\1/')
-echo "%s/authorize?client_id=%s&request_uri=$REQUEST_URI"`, r.api, r.curlAuth(), r.curlRequest(), r.issuer, escape(r.id))
+`+open+`"%s/authorize?client_id=%s&request_uri=$REQUEST_URI"`, r.api, r.curlAuth(), r.curlRequest(), r.issuer, escape(r.id))
 	case r.signed:
-		line(`echo "%s/authorize?client_id=%s&request=$REQUEST"`, r.issuer, escape(r.id))
+		line(open+`"%s/authorize?client_id=%s&request=$REQUEST"`, r.issuer, escape(r.id))
 	default:
-		line(`echo "%s/authorize?response_type=code&client_id=%s&redirect_uri=%s&scope=%s&state=$(openssl rand -hex 16)&code_challenge=$CHALLENGE&code_challenge_method=S256"`,
+		line(open+`"%s/authorize?response_type=code&client_id=%s&redirect_uri=%s&scope=%s&state=$(openssl rand -hex 16)&code_challenge=$CHALLENGE&code_challenge_method=S256"`,
 			r.issuer, escape(r.id), escape(r.callback), escape(r.scope))
 	}
-	line(`
-# 2. The browser comes back with ?code=…; trade it for tokens.
-CODE=paste-it-here
-curl -sS '%s/token' \
+	line(`%s
+TOKENS=$(curl -sS '%s/token' \
 %s%s  -d grant_type=authorization_code \
   -d code="$CODE" \
   -d code_verifier="$VERIFIER" \
-  --data-urlencode redirect_uri='%s'`, r.api, r.curlProof("/token"), r.curlAuth(), shell(r.callback))
-	if r.dpop {
+  --data-urlencode redirect_uri='%s')
+printf '%%s\n' "$TOKENS"`, readCode, r.api, r.curlProof("/token"), r.curlAuth(), shell(r.callback))
+	if r.dpop { // each use of the access token has a proof of its own
 		line(`
-# 3. Each use of the access token has a proof of its own.
-TOKEN=paste-it-here
-curl -sS '%[1]s/userinfo' -H "Authorization: DPoP $TOKEN" -H "DPoP: $(proof GET '%[1]s/userinfo' "$TOKEN")"`, r.api)
+TOKEN=$(printf %%s "$TOKENS" | sed -E 's/.*"access_token":"([^"]+)".*/\1/')
+curl -sS '%[1]s/userinfo' -H "Authorization: DPoP $TOKEN" -H "DPoP: $(proof GET '%[1]s/userinfo' "$TOKEN")"; echo`, r.api)
 	}
-	return b.String()
+	return r.shellFunctions(true) + r.asking(b.String())
 }
 
 // requestHeader is that of a signed request: RFC 9101 §10.8.
@@ -187,12 +206,10 @@ func (r recipe) curlRequest() string {
 
 // curlDevice: RFC 8628 §3.1, §3.4.
 func (r recipe) curlDevice() string {
-	return r.shellFunctions(false) + fmt.Sprintf(`# 1. Show the person what this prints: the address and the code.
-ANSWER=$(curl -sS '%[1]s/device_authorization' \
+	return r.shellFunctions(false) + r.asking(fmt.Sprintf(`ANSWER=$(curl -sS '%[1]s/device_authorization' \
 %[2]s  --data-urlencode scope='%[3]s')
-echo "$ANSWER"
+printf 'Show the person the address and the code in this:\n%%s\n' "$ANSWER"
 
-# 2. Ask every five seconds until they have answered.
 DEVICE_CODE=$(printf %%s "$ANSWER" | sed -E 's/.*"device_code":"([^"]+)".*/\1/')
 while sleep 5; do
   TOKENS=$(curl -sS '%[1]s/token' \
@@ -200,8 +217,8 @@ while sleep 5; do
   -d device_code="$DEVICE_CODE")
   case $TOKENS in *authorization_pending*) ;; *) break ;; esac
 done
-echo "$TOKENS"
-`, r.api, r.curlAuth(), shell(r.scope), r.curlProof("/token"))
+printf '%%s\n' "$TOKENS"
+`, r.api, r.curlAuth(), shell(r.scope), r.curlProof("/token")))
 }
 
 func (r recipe) curlService() string {
@@ -209,7 +226,7 @@ func (r recipe) curlService() string {
 	if r.registered != "" {
 		scope = " \\\n  -d scope='" + shell(r.registered) + "'"
 	}
-	return r.shellFunctions(false) + fmt.Sprintf("curl -sS '%s/token' \\\n%s%s  -d grant_type=client_credentials%s\n", r.api, r.curlProof("/token"), r.curlAuth(), scope)
+	return r.shellFunctions(false) + r.asking(fmt.Sprintf("curl -sS '%s/token' \\\n%s%s  -d grant_type=client_credentials%s\n", r.api, r.curlProof("/token"), r.curlAuth(), scope))
 }
 
 // quoted is a JSON string, fit for single quotes.

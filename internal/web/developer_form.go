@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -115,7 +116,7 @@ func (w *Web) judgeApp(v *visit, form appForm, old *oauth.Client) (*oauth.Client
 		return nil, form, bad
 	default:
 		form.OfferDevice = old == nil && m.Type == oauth.TypeNative && len(m.RedirectURIs) == 0
-		form.fault(formFields[bad.Parameter], inFormWords(v.l, bad))
+		form.fault(formFields[bad.Parameter], w.inAddressWords(v.l, m, bad))
 		return nil, form, nil
 	}
 	if old != nil {
@@ -174,6 +175,24 @@ func inFormWords(l *locale.Locale, e *oauth.Error) string {
 		"redirect URI", "a callback address", "client_uri", "the address", "policy_uri", "the address", "tos_uri", "the address",
 	).Replace(e.Description)
 	return foreign(l, words)
+}
+
+// inAddressWords is inFormWords with the address that is meant, which may be one
+// of many lines. What is no address at all hears that first.
+func (w *Web) inAddressWords(l *locale.Locale, m oauth.Metadata, e *oauth.Error) string {
+	words := inFormWords(l, e)
+	for _, text := range map[string][]string{"redirect_uris": m.RedirectURIs, "post_logout_redirect_uris": m.PostLogoutRedirectURIs}[e.Parameter] {
+		if _, bad := oauth.ParseRedirectURI(text, m.Type, w.Issuer); bad == nil || bad.Description != e.Description {
+			continue
+		}
+		u, err := url.Parse(text)
+		shown := cut(text, 200)
+		if whole := err == nil && u.IsAbs() && m.Type == oauth.TypeNative; !whole && !strings.Contains(text, "://") {
+			return l.T("“{0}” isn't an address. Write all of it, such as {1}.", shown, "https://app.example/callback")
+		}
+		return l.T("“{0}” can't be used. {1}", shown, words)
+	}
+	return words
 }
 
 // mayRegister says whether a developer may register these scopes: those open

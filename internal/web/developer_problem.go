@@ -24,7 +24,7 @@ func (w *Web) addCallback(v *visit, c *oauth.Client) {
 		form := formOf(c)
 		form.Callbacks = strings.Join(m.RedirectURIs, "\n")
 		form.Edit = true
-		form.Errors = map[string]string{"callbacks": inFormWords(v.l, bad)}
+		form.Errors = map[string]string{"callbacks": w.inAddressWords(v.l, m, bad)}
 		w.renderApp(v, c, http.StatusUnprocessableEntity, form, false)
 		return
 	}

@@ -20,6 +20,8 @@ type errorView struct {
 	Back          string // a path of ours that leads on
 	BackText      string
 	RequestID     string
+	Makers        bool // an app made the request, and its makers look at what stands below
+	Open          bool // the reader is told to look there
 
 	safe bool // nothing was shared, which is worth saying
 }
@@ -80,7 +82,9 @@ func explain(l *locale.Locale, e *oauth.Error) errorView {
 	view := explainOurs(l, e)
 	if view.What == "" {
 		view = explainRequest(l, e)
+		view.Makers = true
 	}
+	view.Open = view.Makers || e.Code == oauth.CodeServerError
 	if view.safe {
 		view.Why += " " + l.T("Nothing was shared.")
 	}
@@ -97,13 +101,13 @@ func explainOurs(l *locale.Locale, e *oauth.Error) errorView {
 	case e.Code == oauth.CodeTooManyRequests:
 		return errorView{safe: true, What: l.T("Too many tries"), Why: l.T("This browser or address has tried too often."), Do: l.T("Wait an hour, then start again on your device.")}
 	case e.Code == oauth.CodeInvalidRequestURI && errors.Is(e, oauth.ErrEnded):
-		return errorView{safe: true, What: l.T("This was finished before"), Why: l.T("The app's request has been answered already."), Do: l.T("Go back to the app. If it asks you to sign in, begin there again.")}
+		return errorView{safe: true, Makers: true, What: l.T("This was finished before"), Why: l.T("The app's request has been answered already."), Do: l.T("Go back to the app. If it asks you to sign in, begin there again.")}
 	case e.Code == oauth.CodeInvalidRequestURI:
-		return errorView{safe: true, What: l.T("This request can't be used any more"), Why: l.T("It has expired, or it was used before."), Do: l.T("Go back to the app and start again.")}
+		return errorView{safe: true, Makers: true, What: l.T("This request can't be used any more"), Why: l.T("It has expired, or it was used before."), Do: l.T("Go back to the app and start again.")}
 	case e.Parameter == "user_code":
 		return errorView{safe: true, What: l.T("This code can't be used any more"), Why: l.T("It has expired, or it was answered already."), Do: l.T("Ask your device for a new code."), Back: "/device", BackText: l.T("Enter a code")}
 	case errors.Is(e, oauth.ErrEnded):
-		return errorView{safe: true, What: l.T("This page has expired"), Why: l.T("It was open for too long."), Do: l.T("Go back to the app and sign in again.")}
+		return errorView{safe: true, Makers: true, What: l.T("This page has expired"), Why: l.T("It was open for too long."), Do: l.T("Go back to the app and sign in again.")}
 	case e.Parameter == "i":
 		return errorView{safe: true, What: l.T("This page can't be continued here"), Why: l.T("It was opened in another browser, or its address is incomplete."), Do: l.T("Go back to the app and start again. Cookies must be allowed for this site."), Back: "/account", BackText: l.T("Your account")}
 	}

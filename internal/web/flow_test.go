@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -180,6 +181,18 @@ func TestSignup(t *testing.T) {
 	a.has(t, 200, `id="consent-form"`, "bob")
 }
 
+// What may be left out says so.
+func TestOptionalFields(t *testing.T) {
+	v := newHouse(t).visitor()
+	v.get("/signup").has(t, 200, ">Email (optional)</label>", ">Name (optional)</label>", ">Username</label>")
+	v = newHouse(t, func(c *Config) { c.Login.Policy.Domains = []string{"example.com"} }).visitor()
+	a := v.get("/signup")
+	a.has(t, 200, ">Email</label>", ">Name (optional)</label>")
+	if !regexp.MustCompile(`id="email"[^>]* required`).MatchString(a.text) {
+		t.Error("an address isn't asked for")
+	}
+}
+
 func TestSignupOff(t *testing.T) {
 	h := newHouse(t, func(c *Config) { c.Signup = false })
 	v := h.visitor()
@@ -190,20 +203,46 @@ func TestSignupOff(t *testing.T) {
 	}
 }
 
-// Case 305, 309: the link of the first administrator works once.
+// Case 305, 309: the link of the first administrator works once, and only where
+// it works is anybody asked for a password.
 func TestSetup(t *testing.T) {
 	h := newHouse(t)
 	ok(t, h.Store.SetupToken(context.Background(), secret.Hash("one-time")))
+	h.user("bob")
 	v := h.visitor()
 	fill := []string{"username", "root", "password", password, "admin", "1"}
-	v.submit(v.get("/setup?token=other"), "setup-form", fill...).has(t, 404, "no longer works")
-	a := v.submit(v.get("/setup?token=one-time"), "setup-form", fill...)
+	send := func(token string) answer { // by a form that was opened while the link worked
+		form := url.Values{"form": {h.formToken(nil, h.request(v), oauth.Session{}, "setup", token)}, "username": {"root"}, "password": {password}}
+		return v.post(pathWith("/setup", "token", token), form)
+	}
+	v.get("/login") // gives the browser its name
+	for _, token := range []string{"other", "", "one-tim", "one-time2"} {
+		for _, a := range []answer{v.get(pathWith("/setup", "token", token)), send(token)} {
+			a.has(t, 404, "no longer works", "prints a new one at its next start")
+			if strings.Contains(a.text, "setup-form") || strings.Contains(a.text, "Sign in") {
+				t.Errorf("%q: %s", token, a.text)
+			}
+		}
+	}
+	golden(t, "setup_dead", v.get("/setup?token=other"))
+	for range 3 { // whatever scans it
+		h.visitor().get("/setup?token=one-time").has(t, 200, "setup-form")
+	}
+	page := v.get("/setup?token=one-time")
+	v.submit(page, "setup-form", "username", "bob", "password", password).has(t, 422, "taken", "setup-form")
+	a := v.submit(page, "setup-form", fill...)
 	if a.Code != 303 {
 		t.Fatalf("%d %s", a.Code, a.text)
 	}
 	v.get("/account").has(t, 200, "Administrator")
-	v2 := h.visitor()
-	v2.submit(v2.get("/setup?token=one-time"), "setup-form", "username", "root2", "password", password).has(t, 404)
+	v = h.visitor()
+	v.get("/login")
+	for _, token := range []string{"one-time", "other", ""} {
+		for _, a := range []answer{v.get(pathWith("/setup", "token", token)), send(token)} {
+			a.has(t, 404, "set up already", `href="/login"`)
+		}
+	}
+	golden(t, "setup_done", v.get("/setup"))
 }
 
 func TestSlowDown(t *testing.T) {

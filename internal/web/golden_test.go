@@ -96,6 +96,7 @@ func TestGoldenSignIn(t *testing.T) {
 	golden(t, "login_wrong", v.submit(a, "login-form", "username", "ada", "password", "wrong wrong"))
 	golden(t, "signup", v.get("/signup"))
 	golden(t, "signup_wrong", v.submit(v.get("/signup"), "signup-form", "username", "b", "email", "nobody", "password", "short"))
+	ok(t, h.Store.SetupToken(t.Context(), secret.Hash("x")))
 	golden(t, "setup", v.get("/setup?token=x"))
 	golden(t, "error", v.get("/authorize?client_id=sales&response_type=code&redirect_uri=https://evil.example/"))
 	v.signIn("ada")

@@ -21,6 +21,8 @@ type loginView struct {
 	Username string
 	Focus    string // the field to start in
 	Again    bool   // somebody is signed in and proves it once more
+	Why      string // what a page of ours wants that for, "" for an app's request
+	Back     string // path, where that page is
 	Problem  string
 	Signup   string // path, "" when it is off
 	Forgot   string // path, "" when there is no mail
@@ -57,7 +59,7 @@ func (w *Web) showLogin(rw http.ResponseWriter, r *http.Request) {
 		w.redirect(rw, r, to)
 		return
 	}
-	w.renderLogin(rw, r, http.StatusOK, e, session, loginView{Username: w.guessUsername(r, e, session)})
+	w.renderLogin(rw, r, http.StatusOK, e, loginView{Username: w.guessUsername(r, e, session)})
 }
 
 // needsLogin sends on whoever has nothing to do here, and says whether the
@@ -91,28 +93,34 @@ func (w *Web) guessUsername(r *http.Request, e entry, session oauth.Session) str
 	return user.Username
 }
 
-func (w *Web) renderLogin(rw http.ResponseWriter, r *http.Request, status int, e entry, session oauth.Session, v loginView) {
+func (w *Web) renderLogin(rw http.ResponseWriter, r *http.Request, status int, e entry, v loginView) {
 	v.App, v.Action, v.Focus = viewRequest(e.waiting), carry(r, "/login"), "username"
 	v.Form = w.formToken(rw, r, oauth.Session{}, "login", r.URL.Query().Get("i"))
-	v.Again = session.ID != "" && r.URL.Query().Get("switch") == ""
 	if v.Username != "" {
 		v.Focus = "password"
-	}
-	if w.Signup && !w.Login.Policy.Invite {
-		v.Signup = carry(r, "/signup")
 	}
 	if w.Login.Post.Enabled() && w.Login.External == nil {
 		v.Forgot = carry(r, "/forgot")
 	}
-	if err := w.sections(r, e, &v); err != nil {
+	err := w.sections(r, e, &v)
+	if err == nil {
+		err = w.proving(r, e, &v)
+	}
+	if err != nil {
 		w.fail(rw, r, err)
 		return
+	}
+	if w.Signup && !w.Login.Policy.Invite && v.Why == "" {
+		v.Signup = carry(r, "/signup")
 	}
 	how := as{status: status, formAction: w.formAway()}
 	l := w.speak(r)
 	title := l.T("Sign in")
-	if e.app {
+	switch {
+	case e.app:
 		how.formAction, title = formClient(e.Request.RedirectURI), l.T("Sign in to continue to {0}", e.Client.Name)
+	case v.Why != "":
+		title = l.T("Confirm that it is you")
 	}
 	w.render(rw, r, how, "login", page{Title: title, D: v})
 }
@@ -134,7 +142,7 @@ func (w *Web) postLogin(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if utf8.RuneCountInString(form.Get("password")) > maxPassword {
-		w.renderLogin(rw, r, http.StatusBadRequest, e, oauth.Session{}, loginView{Username: cut(form.Get("username"), 256), Problem: w.speak(r).T(wrongWords)})
+		w.renderLogin(rw, r, http.StatusBadRequest, e, loginView{Username: cut(form.Get("username"), 256), Problem: w.speak(r).T(wrongWords)})
 		return
 	}
 	if c := w.homeOf(e, form.Get("username")); c != nil {
@@ -185,7 +193,7 @@ func (w *Web) loginRefused(rw http.ResponseWriter, r *http.Request, e entry, use
 		w.fail(rw, r, err)
 		return
 	}
-	w.renderLogin(rw, r, status, e, oauth.Session{}, v)
+	w.renderLogin(rw, r, status, e, v)
 }
 
 func seconds(d time.Duration) string {

@@ -29,7 +29,7 @@ func (w *Web) postPasskey(rw http.ResponseWriter, r *http.Request) {
 	}
 	evidence, err := w.Login.ByPasskey(r.Context(), form.Get("asked"), form.Get("answer"), w.browser(r), w.visitor(r))
 	if errors.Is(err, login.ErrWrong) {
-		w.renderLogin(rw, r, http.StatusUnauthorized, e, oauth.Session{}, loginView{Problem: w.speak(r).T("This passkey isn't known here, or it couldn't be checked. Try again, or sign in another way.")})
+		w.renderLogin(rw, r, http.StatusUnauthorized, e, loginView{Problem: w.speak(r).T("This passkey isn't known here, or it couldn't be checked. Try again, or sign in another way.")})
 		return
 	}
 	if err != nil {

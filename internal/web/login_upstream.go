@@ -202,7 +202,7 @@ func (w *Web) callback(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !w.freshThere(out, who) {
-		w.renderLogin(rw, back, http.StatusForbidden, e, oauth.Session{}, loginView{Problem: w.speak(r).T("{0} didn't ask you to sign in again. Sign out there first, or use another way.", c.Title)})
+		w.renderLogin(rw, back, http.StatusForbidden, e, loginView{Problem: w.speak(r).T("{0} didn't ask you to sign in again. Sign out there first, or use another way.", c.Title)})
 		return
 	}
 	once := &oauth.Once{Kind: "upstream", Owner: c.Name, ID: out.Nonce, Until: time.Unix(out.At, 0).Add(awayLife)}
@@ -253,7 +253,7 @@ func (w *Web) upstreamFailed(rw http.ResponseWriter, r *http.Request, e entry, c
 		v.Problem = l.T("The sign-in at {0} didn't work. Try again, or sign in another way.", c.Title)
 	}
 	w.Log.WarnContext(r.Context(), "sign-in with another provider failed", "connector", c.Name, "request", requestID(rw), "error", upstream.Cause(err))
-	w.renderLogin(rw, r, status, e, oauth.Session{}, v)
+	w.renderLogin(rw, r, status, e, v)
 }
 
 // arrived goes on with who came back: to be signed in, or linked.

@@ -219,8 +219,10 @@ func TestErrorStatus(t *testing.T) {
 		}
 	}
 	v := h.visitor()
-	v.get("/nowhere").has(t, 404, `id="error-code">not_found`)
-	a := v.do("DELETE", "/login", "", nil)
+	a := v.get("/nowhere")
+	a.has(t, 404, `id="error-code">not_found`, "<details><summary>Details</summary>") // no app's makers have to do with it
+	v.get("/authorize?client_id=x").has(t, 400, "<details open><summary>For the app")
+	a = v.do("DELETE", "/login", "", nil)
 	a.has(t, 405, "method_not_allowed")
 	if a.Header().Get("Allow") != "GET, POST" {
 		t.Errorf("Allow: %s", a.Header().Get("Allow"))

@@ -17,6 +17,7 @@ type signupView struct {
 	Action   string
 	Form     string
 	Login    string
+	Proven   bool // the address is asked for
 	Username string
 	Email    string
 	Name     string
@@ -64,6 +65,7 @@ func (w *Web) maySignUp(rw http.ResponseWriter, r *http.Request) (email string, 
 func (w *Web) renderSignup(rw http.ResponseWriter, r *http.Request, status int, e entry, v signupView) {
 	v.App, v.Action, v.Login = viewRequest(e.waiting), carry(r, "/signup", "t", invitation(r)), carry(r, "/login", "switch", "1")
 	v.Form = w.formToken(rw, r, oauth.Session{}, "signup", r.URL.Query().Get("i"))
+	v.Proven = invitation(r) == "" && (w.Login.Policy.Verify || len(w.Login.Policy.Domains) > 0)
 	how := as{status: status}
 	l := w.speak(r)
 	title := l.T("Create an account")
@@ -115,6 +117,10 @@ func (w *Web) postSignup(rw http.ResponseWriter, r *http.Request) {
 		w.redirect(rw, r, carry(r, "/signup/confirm", "m", made.Await))
 		return
 	}
+	if made.Letter != "" {
+		w.setLetter(rw, r, made)
+		e.tell = carry(r, "/signup/letter")
+	}
 	w.enter(rw, r, e, made.Evidence)
 }
 
@@ -151,10 +157,34 @@ func signupRefused(rw http.ResponseWriter, l *locale.Locale, form url.Values, er
 	return v, status, true
 }
 
-// showSetup is the page of the one-time link for the first administrator.
-// Whether the link holds is judged when the form is sent.
+// showSetup is the page of the one-time link for the first administrator. It is
+// shown for a link that holds only: nobody types a password for nothing.
 func (w *Web) showSetup(rw http.ResponseWriter, r *http.Request) {
-	w.renderSetup(rw, r, http.StatusOK, r.URL.Query().Get("token"), signupView{})
+	token := r.URL.Query().Get("token")
+	if err := w.Login.OpenSetup(r.Context(), token); err != nil {
+		w.deadSetup(rw, r, err)
+		return
+	}
+	w.renderSetup(rw, r, http.StatusOK, token, signupView{})
+}
+
+// deadSetup says why a link makes no administrator, and what leads on.
+func (w *Web) deadSetup(rw http.ResponseWriter, r *http.Request, err error) {
+	l := w.speak(r)
+	switch {
+	case errors.Is(err, oauth.ErrConflict):
+		w.showError(rw, r, http.StatusNotFound, errorView{
+			What: l.T("This server is set up already"), Why: l.T("It has an administrator, so its set-up link no longer works."), Do: l.T("Sign in instead."),
+			Code: "not_found", Back: "/login", BackText: l.T("Sign in"),
+		})
+	case errors.Is(err, oauth.ErrNotFound), errors.Is(err, oauth.ErrEnded), errors.Is(err, oauth.ErrReplayed):
+		w.showError(rw, r, http.StatusNotFound, errorView{
+			What: l.T("This link no longer works"), Why: l.T("It is incomplete, or the server was started again since it was printed."),
+			Do: l.T("Use the link that the server printed last. It prints a new one at its next start."), Code: "not_found",
+		})
+	default:
+		w.fail(rw, r, err)
+	}
 }
 
 func (w *Web) renderSetup(rw http.ResponseWriter, r *http.Request, status int, token string, v signupView) {
@@ -181,13 +211,8 @@ func (w *Web) postSetup(rw http.ResponseWriter, r *http.Request) {
 		w.enter(rw, r, entry{to: "/account"}, evidence)
 	case fixable:
 		w.renderSetup(rw, r, status, token, v)
-	case errors.Is(err, oauth.ErrNotFound), errors.Is(err, oauth.ErrEnded), errors.Is(err, oauth.ErrReplayed), errors.Is(err, oauth.ErrConflict):
-		w.showError(rw, r, http.StatusNotFound, errorView{
-			What: l.T("This link no longer works"), Why: l.T("It has been used, or the server was started again since."), Do: l.T("Restart the server and use the link that it prints, or sign in."),
-			Code: "not_found", Back: "/login", BackText: l.T("Sign in"),
-		})
 	default:
-		w.fail(rw, r, err)
+		w.deadSetup(rw, r, err)
 	}
 }
 

@@ -234,9 +234,9 @@ func TestPortalSnippets(t *testing.T) {
 			secret := configure(t, ctx, issuer, dir, row.key, row.set)
 			do(t, ctx, chromedp.Navigate(issuer+"/developer/apps/notes"), visible("#app-profile"))
 			shell, node := snippet(t, ctx, "curl"), snippet(t, ctx, "Node")
-			paste(t, ctx, dir, secret, shellScript(shell), answers, row.kind, row.dpop)
+			paste(t, ctx, dir, secret, exec.Command("bash"), shell, answers, row.kind, row.dpop)
 			if !strings.Contains(","+os.Getenv("TEST_SKIP")+",", ",node,") {
-				paste(t, ctx, dir, secret, nodeScript(t, dir, node), answers, row.kind, false)
+				paste(t, ctx, dir, secret, nodeScript(t, dir, node), "", answers, row.kind, false)
 			}
 		})
 	}
@@ -275,12 +275,6 @@ func snippet(t *testing.T, ctx context.Context, name string) string {
 	return get(t, ctx, chromedp.Evaluate[string](`document.querySelector("pre[aria-label='`+name+`']").textContent`))
 }
 
-// shellScript reads what a person would paste.
-func shellScript(text string) *exec.Cmd {
-	text = strings.ReplaceAll(strings.ReplaceAll(text, "CODE=paste-it-here", "read -r CODE"), "TOKEN=paste-it-here", "echo; read -r TOKEN")
-	return exec.Command("bash", "-c", text+"\necho")
-}
-
 // nodeScript prints the address, reads where the browser came back to, and
 // prints the tokens.
 func nodeScript(t *testing.T, dir, text string) *exec.Cmd {
@@ -297,10 +291,14 @@ const currentUrl = (await createInterface({ input: process.stdin })[Symbol.async
 }
 
 // paste runs a program up to its tokens: it prints an address, which the person
-// opens, and takes what comes back.
-func paste(t *testing.T, ctx context.Context, dir, secret string, cmd *exec.Cmd, answers chan string, kind string, use bool) {
+// opens, and takes what comes back. What is typed into a shell it reads as a
+// terminal would, so that a command which asks takes the lines after itself.
+func paste(t *testing.T, ctx context.Context, dir, secret string, cmd *exec.Cmd, typed string, answers chan string, kind string, use bool) {
 	t.Helper()
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CLIENT_SECRET="+secret)
+	cmd.Dir, cmd.Env = dir, os.Environ()
+	if typed == "" {
+		cmd.Env = append(cmd.Env, "CLIENT_SECRET="+secret)
+	}
 	var faults bytes.Buffer
 	cmd.Stderr = &faults
 	in, err := cmd.StdinPipe()
@@ -324,29 +322,30 @@ func paste(t *testing.T, ctx context.Context, dir, secret string, cmd *exec.Cmd,
 		}
 		return strings.TrimSpace(text)
 	}
+	if fmt.Fprint(in, typed); strings.Contains(typed, "'client secret: '") {
+		fmt.Fprintln(in, secret)
+	}
 	address := line()
+	for !strings.HasPrefix(address, "http") {
+		address = line()
+	}
 	do(t, ctx, chromedp.Navigate(address))
 	if strings.Contains(get(t, ctx, chromedp.Location()), "/consent") {
 		do(t, ctx, click("#consent-allow"))
 	}
 	do(t, ctx, see("Back at the app"))
 	answer := <-answers
-	code := answer[strings.Index(answer, "code=")+len("code="):]
-	code, _, _ = strings.Cut(code, "&")
-	if strings.Contains(cmd.Path, "node") {
-		code = answer
-	}
-	fmt.Fprintln(in, code)
+	fmt.Fprintln(in, answer)
 	var tokens struct {
 		Access string `json:"access_token"`
 		Kind   string `json:"token_type"`
 	}
 	text := line()
+	text = text[max(0, strings.Index(text, "{")):] // after the question
 	if err := json.Unmarshal([]byte(text), &tokens); err != nil || tokens.Access == "" || !strings.EqualFold(tokens.Kind, kind) {
 		t.Fatalf("%s\n%s", text, faults.String())
 	}
 	if use {
-		fmt.Fprintln(in, tokens.Access)
 		if text := line(); !strings.Contains(text, `"sub"`) {
 			t.Errorf("/userinfo: %s\n%s", text, faults.String())
 		}
@@ -363,8 +362,8 @@ func TestPortalDevice(t *testing.T) {
 	do(t, ctx, chromedp.Navigate(issuer+"/developer/apps/notes/security"), signIn("ada", "analytical engine"), visible("#security-form"))
 	secret := configure(t, ctx, issuer, dir, nil, []string{"[value='urn:ietf:params:oauth:grant-type:device_code']", "[name=dpop]"})
 	text := snippet(t, ctx, "curl, signing in on another device")
-	cmd := exec.Command("bash", "-c", strings.Replace(text, `echo "$ANSWER"`, `echo "$ANSWER"; read -r _`, 1))
-	cmd.Dir, cmd.Env, cmd.Stderr = dir, append(os.Environ(), "CLIENT_SECRET="+secret), os.Stderr
+	cmd := exec.Command("bash")
+	cmd.Dir, cmd.Stderr = dir, os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -377,7 +376,12 @@ func TestPortalDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	printed := json.NewDecoder(out)
+	fmt.Fprintf(in, "%s%s\n", text, secret)
+	shown := bufio.NewReader(out)
+	if _, err := shown.ReadString('\n'); err != nil { // the questions
+		t.Fatal(err)
+	}
+	printed := json.NewDecoder(shown)
 	var answer struct {
 		Complete string `json:"verification_uri_complete"`
 	}
@@ -385,7 +389,6 @@ func TestPortalDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	do(t, ctx, chromedp.Navigate(answer.Complete), click("#device-submit"), click("#consent-allow"), visible("#device-done"))
-	fmt.Fprintln(in)
 	var tokens struct {
 		Access string `json:"access_token"`
 		Kind   string `json:"token_type"`
