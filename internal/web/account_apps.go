@@ -181,19 +181,13 @@ func scopesNamed(catalog *oauth.Catalog, names []string) []oauth.Scope {
 
 func (w *Web) withdraw(v *visit) {
 	w.changeConnection(v, func(client *oauth.Client) (string, error) {
-		return v.l.T("{0} has no access any more", client.Name), w.Store.WithdrawConsent(v.r.Context(), v.user.Subject, client.ID, w.Now())
+		return v.l.T("The app has no access any more"), w.Store.WithdrawConsent(v.r.Context(), v.user.Subject, client.ID, w.Now())
 	})
 }
 
 func (w *Web) narrow(v *visit) {
 	w.changeConnection(v, func(client *oauth.Client) (string, error) {
-		catalog, err := w.Store.Catalog(v.r.Context())
-		if err != nil {
-			return "", err
-		}
-		scope := v.form.Get("scope")
-		title := scopesIn(v.l, scopesNamed(catalog, []string{scope}))[0].Title
-		return v.l.T("{0} may do this no longer: {1}", client.Name, title), w.Store.NarrowConsent(v.r.Context(), v.user.Subject, client.ID, scope, w.Now())
+		return v.l.T("That permission was taken back"), w.Store.NarrowConsent(v.r.Context(), v.user.Subject, client.ID, v.form.Get("scope"), w.Now())
 	})
 }
 

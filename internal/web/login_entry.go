@@ -14,9 +14,8 @@ import (
 type entry struct {
 	waiting
 
-	app  bool
-	to   string
-	tell string // path of ours to show before that, "" for none
+	app bool
+	to  string
 }
 
 // entry reads where a sign-in or sign-up page leads.
@@ -59,8 +58,6 @@ func (w *Web) signIn(rw http.ResponseWriter, r *http.Request, e entry, proof log
 	rec, ok := w.beginSession(rw, r, e, proof)
 	switch {
 	case !ok:
-	case e.tell != "":
-		w.redirect(rw, r, e.tell)
 	case !e.app:
 		w.redirect(rw, r, e.to)
 	default:

@@ -43,8 +43,6 @@ func (w *Web) peopleMap() []route {
 		{"POST /verify", w.postVerify},
 		{"GET /signup/confirm", w.showSignupConfirm},
 		{"POST /signup/confirm", w.postSignupConfirm},
-		{"GET /signup/letter", w.showWelcomed},
-		{"POST /signup/letter", w.postWelcomed},
 		{"GET /mailbox", w.showMailbox},
 		{"GET /mailbox/{id}", w.showLetter},
 	}

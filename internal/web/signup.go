@@ -119,7 +119,6 @@ func (w *Web) postSignup(rw http.ResponseWriter, r *http.Request) {
 	}
 	if made.Letter != "" {
 		w.setLetter(rw, r, made)
-		e.tell = carry(r, "/signup/letter")
 	}
 	w.enter(rw, r, e, made.Evidence)
 }

@@ -112,7 +112,7 @@ func TestAccountApps(t *testing.T) {
 	p.press(`[aria-label="Remove: See your profile"]`)
 	p.at("/account/apps")
 	p.focused("done")
-	p.sees("Calendar may do this no longer: See your profile", "See your email address")
+	p.sees("That permission was taken back", "See your email address")
 	if p.has(`[aria-label="Remove: See your profile"]`) {
 		t.Error("it may do so still")
 	}
@@ -125,7 +125,7 @@ func TestAccountApps(t *testing.T) {
 
 	p.press(`[aria-label="Remove all access of Calendar"]`)
 	p.at("/account/apps")
-	p.sees("Calendar has no access any more", "No app may act for you")
+	p.sees("The app has no access any more", "No app may act for you")
 	p.focused("done")
 	if got := app.learns(); got != nil {
 		t.Errorf("the app learns %v", got)
